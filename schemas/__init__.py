@@ -1,0 +1,1 @@
+"""The wire contract of Returnwatch: every record in and out, and the codec for them."""

@@ -1,0 +1,1 @@
+"""Returnwatch: watches orders on Kafka and tells which of them never got their result."""

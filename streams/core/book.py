@@ -1,0 +1,80 @@
+"""The orders of one partition number as they stand, and what changed since the last checkpoint.
+
+Owns the state, not the verdicts: which orders are open, timed out or held, which closed ones are
+remembered, when which may be due.
+"""
+
+from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
+from streams.core.orders import Held, Order, Sent
+from streams.core.packing import effect_of, pack, pack_open
+from streams.core.timers import Timers
+
+
+class Book:
+    """Orders by key (their id in UTF-8), in packed form."""
+
+    def __init__(self, remember_ms: int) -> None:
+        self.orders: dict[bytes, bytes] = {}
+        self.closed = ClosedOrders(remember_ms)
+        self.timers = Timers(self._effect_of)
+        self._changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
+        self._closings: list[bytes] = []
+
+    def open(self, key: bytes, sent: Sent, effect_ms: int) -> None:
+        """Keep a fresh open order whose deadline takes effect at `effect_ms`."""
+        self._put(key, pack_open(sent, effect_ms))
+        self.timers.add(effect_ms, key)
+
+    def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
+        """Keep an order as it is now, its next timer taking effect at `effect_ms`."""
+        order.effect_ms = effect_ms
+        self._put(key, pack(order))
+        self.timers.add(effect_ms, key)
+
+    def drop(self, key: bytes) -> None:
+        """Forget an order; KeyError if it is not kept."""
+        del self.orders[key]
+        self._changed.setdefault(key, True)
+
+    def close(self, key: bytes, closed: Closed) -> None:
+        """Remember an order as closed, whether it was kept or not."""
+        if key in self.orders:
+            self.drop(key)
+        self._closings.append(self.closed.add(order_hash(key), closed))
+
+    def find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
+        """The newest closing of an order that a record arriving then still meets."""
+        return self.closed.find(order_hash(key), arrival_ms)
+
+    def take_changes(self) -> tuple[dict[bytes, bytes | None], bytes]:
+        """What a checkpoint has to keep: orders that changed (None where one is gone that the
+        last checkpoint holds), and the closed segment. The next call starts from here."""
+        changed, self._changed = self._changed, {}
+        closings, self._closings = self._closings, []
+        changes: dict[bytes, bytes | None] = {}
+        for key, was_kept in changed.items():
+            packed = self.orders.get(key)
+            if packed is not None or was_kept:
+                changes[key] = packed
+        return changes, b"".join(closings)
+
+    def has_changes(self) -> bool:
+        """Whether a checkpoint would keep anything."""
+        return bool(self._changed or self._closings)
+
+    def restore_segment(self, segment: bytes) -> None:
+        """Put back the closed orders of one segment; ValueError if it is cut."""
+        for entry in entries_of(segment):
+            self.closed.add_packed(entry, closing_ms(entry))
+
+    def restored(self) -> None:
+        """The orders were put back: build the index of deadlines anew."""
+        self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})
+
+    def _put(self, key: bytes, packed: bytes) -> None:
+        self._changed.setdefault(key, key in self.orders)
+        self.orders[key] = packed
+
+    def _effect_of(self, key: bytes) -> int | None:
+        packed = self.orders.get(key)
+        return None if packed is None else effect_of(packed)

@@ -1,0 +1,130 @@
+"""What is known of one order that is not closed: open, timed out, or a return held for it."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from schemas.events import Return, Submission
+
+
+class State(IntEnum):
+    """What an order that has a record of its own can be; a closed one is in a closed segment."""
+
+    OPEN = 1
+    TIMED_OUT = 2
+    HELD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is kept of the submission of one attempt, with the rule that was fixed for it."""
+
+    attempt: int
+    submitted_at: int
+    return_within_ms: int
+    offset: int
+    severity: str
+    rule: str
+    kind: str | None
+    provider: str | None
+    merchant: str | None
+    player: str | None
+    amount_minor: int | None
+    currency: str | None
+    traceparent: str | None
+
+    @property
+    def deadline_ms(self) -> int:
+        return self.submitted_at + self.return_within_ms
+
+
+@dataclass(frozen=True, slots=True)
+class LastInterim:
+    """The last interim outcome of the attempt, and how many there were."""
+
+    outcome: str
+    code: str | None
+    message: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OlderReturn:
+    """The newest final return that named an earlier attempt."""
+
+    attempt: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSeen:
+    """Dead-lettered returns whose key is the order's id: how many, and the newest."""
+
+    count: int
+    offset: int
+    field: str
+
+
+@dataclass(slots=True)
+class Order:
+    """An open or timed-out order; `earlier` is the newest attempt that timed out before."""
+
+    state: State
+    effect_ms: int
+    sent: Sent
+    earlier: Sent | None = None
+    interim: LastInterim | None = None
+    older: OlderReturn | None = None
+    unreadable: UnreadableSeen | None = None
+
+
+@dataclass(slots=True)
+class Held:
+    """A final return that came before its submission; attempt 0 means it named none."""
+
+    effect_ms: int
+    attempt: int
+    outcome: str
+    returned_at: int
+    arrival_ms: int
+    offset: int
+    code: str | None
+    provider: str | None
+    amount_minor: int | None
+    currency: str | None
+    told: bool = field(default=False)  # The end of `hold` is behind it.
+
+
+def sent_of(submission: Submission, offset: int, rule: tuple[str, int, str]) -> Sent:
+    """What is kept of a submission; rule is (name, return within ms, severity)."""
+    name, within_ms, severity = rule
+    return Sent(
+        attempt=submission.get("attempt") or 1,
+        submitted_at=submission["submitted_at"],
+        return_within_ms=within_ms,
+        offset=offset,
+        severity=severity,
+        rule=name,
+        kind=submission.get("kind"),
+        provider=submission.get("provider"),
+        merchant=submission.get("merchant"),
+        player=submission.get("player"),
+        amount_minor=submission.get("amount_minor"),
+        currency=submission.get("currency"),
+        traceparent=submission.get("traceparent"),
+    )
+
+
+def held_of(returned: Return, arrival_ms: int, offset: int) -> Held:
+    """A final return to keep until its submission comes; its timer is still to be set."""
+    return Held(
+        effect_ms=arrival_ms,
+        attempt=returned.get("attempt") or 0,
+        outcome=returned["outcome"],
+        returned_at=returned["returned_at"],
+        arrival_ms=arrival_ms,
+        offset=offset,
+        code=returned.get("code"),
+        provider=returned.get("provider"),
+        amount_minor=returned.get("amount_minor"),
+        currency=returned.get("currency"),
+    )

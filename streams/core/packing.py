@@ -1,0 +1,216 @@
+"""The packed form of an order: what memory keeps of it, and what the changelog holds.
+
+The layout belongs to the state's format version. Texts are stored by their length in code points,
+255 for an absent one: no text here is longer than 254 but an interim's message (two bytes).
+"""
+
+from enum import IntFlag
+from struct import Struct
+from typing import Final
+
+from streams.core.orders import (
+    Held,
+    LastInterim,
+    OlderReturn,
+    Order,
+    Sent,
+    State,
+    UnreadableSeen,
+)
+from streams.core.outcomes import FINAL_OUTCOMES, INTERIM_OUTCOMES
+
+SEVERITIES: Final = ("info", "warning", "critical")
+
+
+class Has(IntFlag):
+    """Which rare parts follow the submission in the packed form."""
+
+    EARLIER = 1
+    INTERIM = 2
+    OLDER = 4
+    UNREADABLE = 8
+
+
+_HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of the timer.
+_SENT: Final = Struct("<BqIqqB7B")
+_HELD: Final = Struct("<BBqqqq3B")
+_INTERIM: Final = Struct("<BIBH")
+_OLDER: Final = Struct("<BB")
+_UNREADABLE: Final = Struct("<IqB")
+_ABSENT: Final = 255
+_ABSENT_LONG: Final = 65_535
+
+head_of = _HEAD.unpack_from  # (state, attempt, parts, effect_ms), all that the hot path needs.
+
+
+def effect_of(packed: bytes) -> int:
+    """When the order's timer takes effect."""
+    return int.from_bytes(packed[3:11], "little", signed=True)
+
+
+def pack_open(sent: Sent, effect_ms: int) -> bytes:
+    """A fresh open order: the form nearly every order has all its life."""
+    return _HEAD.pack(State.OPEN, sent.attempt, 0, effect_ms) + _pack_sent(sent)
+
+
+def pack(order: Order | Held) -> bytes:
+    """The packed form of any order."""
+    if isinstance(order, Held):
+        return _pack_held(order)
+    parts = Has(0)
+    tail = b""
+    if order.earlier is not None:
+        parts |= Has.EARLIER
+        tail += _pack_sent(order.earlier)
+    if order.interim is not None:
+        parts |= Has.INTERIM
+        tail += _pack_interim(order.interim)
+    if order.older is not None:
+        parts |= Has.OLDER
+        tail += _OLDER.pack(order.older.attempt, FINAL_OUTCOMES.index(order.older.outcome))
+    if order.unreadable is not None:
+        parts |= Has.UNREADABLE
+        seen = order.unreadable
+        tail += _UNREADABLE.pack(seen.count, seen.offset, len(seen.field)) + seen.field.encode()
+    head = _HEAD.pack(order.state, order.sent.attempt, parts, order.effect_ms)
+    return head + _pack_sent(order.sent) + tail
+
+
+def unpack(packed: bytes) -> Order | Held:
+    """The order again; struct.error or ValueError if the bytes are none of ours."""
+    state, attempt, parts, effect_ms = head_of(packed)
+    reader = _Reader(packed, _HEAD.size)
+    if state == State.HELD:
+        return _read_held(reader, attempt, effect_ms)
+    order = Order(State(state), effect_ms, _read_sent(reader))
+    if parts & Has.EARLIER:
+        order.earlier = _read_sent(reader)
+    if parts & Has.INTERIM:
+        order.interim = _read_interim(reader)
+    if parts & Has.OLDER:
+        older_attempt, outcome = reader.fields(_OLDER)
+        order.older = OlderReturn(older_attempt, FINAL_OUTCOMES[outcome])
+    if parts & Has.UNREADABLE:
+        count, offset, length = reader.fields(_UNREADABLE)
+        order.unreadable = UnreadableSeen(count, offset, reader.text(length) or "")
+    return order
+
+
+def _pack_sent(sent: Sent) -> bytes:
+    texts = (
+        sent.rule,
+        sent.kind,
+        sent.provider,
+        sent.merchant,
+        sent.player,
+        sent.currency,
+        sent.traceparent,
+    )
+    fixed = _SENT.pack(
+        sent.attempt,
+        sent.submitted_at,
+        sent.return_within_ms,
+        sent.offset,
+        sent.amount_minor or 0,
+        SEVERITIES.index(sent.severity),
+        *[_ABSENT if text is None else len(text) for text in texts],
+    )
+    return fixed + "".join(filter(None, texts)).encode()
+
+
+def _pack_held(held: Held) -> bytes:
+    texts = (held.code, held.provider, held.currency)
+    head = _HEAD.pack(State.HELD, held.attempt, 0, held.effect_ms)
+    fixed = _HELD.pack(
+        FINAL_OUTCOMES.index(held.outcome),
+        held.told,
+        held.returned_at,
+        held.arrival_ms,
+        held.offset,
+        held.amount_minor or 0,
+        *[_ABSENT if text is None else len(text) for text in texts],
+    )
+    return head + fixed + "".join(filter(None, texts)).encode()
+
+
+def _pack_interim(interim: LastInterim) -> bytes:
+    code, message = interim.code, interim.message
+    fixed = _INTERIM.pack(
+        INTERIM_OUTCOMES.index(interim.outcome),
+        interim.count,
+        _ABSENT if code is None else len(code),
+        _ABSENT_LONG if message is None else len(message),
+    )
+    return fixed + ((code or "") + (message or "")).encode()
+
+
+class _Reader:
+    """Walks a packed order: fixed fields as bytes, texts by their code points."""
+
+    def __init__(self, packed: bytes, at: int) -> None:
+        self._packed = packed
+        self._at = at
+
+    def fields(self, layout: Struct) -> tuple[int, ...]:
+        values = layout.unpack_from(self._packed, self._at)
+        self._at += layout.size
+        return values
+
+    def text(self, length: int, absent: int = _ABSENT) -> str | None:
+        if length == absent:
+            return None
+        end = self._at
+        for _ in range(length):
+            end += _utf8_width(self._packed[end])
+        text = self._packed[self._at : end].decode()
+        self._at = end
+        return text
+
+
+def _utf8_width(first: int) -> int:
+    return 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+
+
+def _read_sent(reader: _Reader) -> Sent:
+    attempt, submitted_at, within_ms, offset, amount, severity, *lengths = reader.fields(_SENT)
+    rule, kind, provider, merchant, player, currency, traceparent = map(reader.text, lengths)
+    return Sent(
+        attempt=attempt,
+        submitted_at=submitted_at,
+        return_within_ms=within_ms,
+        offset=offset,
+        severity=SEVERITIES[severity],
+        rule=rule or "",
+        kind=kind,
+        provider=provider,
+        merchant=merchant,
+        player=player,
+        amount_minor=None if currency is None else amount,
+        currency=currency,
+        traceparent=traceparent,
+    )
+
+
+def _read_held(reader: _Reader, attempt: int, effect_ms: int) -> Held:
+    outcome, told, returned_at, arrival, offset, amount, *lengths = reader.fields(_HELD)
+    code, provider, currency = map(reader.text, lengths)
+    return Held(
+        effect_ms=effect_ms,
+        attempt=attempt,
+        outcome=FINAL_OUTCOMES[outcome],
+        returned_at=returned_at,
+        arrival_ms=arrival,
+        offset=offset,
+        code=code,
+        provider=provider,
+        amount_minor=None if currency is None else amount,
+        currency=currency,
+        told=bool(told),
+    )
+
+
+def _read_interim(reader: _Reader) -> LastInterim:
+    outcome, count, code_length, message_length = reader.fields(_INTERIM)
+    code = reader.text(code_length)
+    message = reader.text(message_length, _ABSENT_LONG)
+    return LastInterim(INTERIM_OUTCOMES[outcome], code, message, count)

@@ -1,0 +1,96 @@
+"""The index of deadlines: which orders may be due, by the time their timer takes effect.
+
+Owns hints only. Whether a timer still stands is asked of the order itself (`effect_of`), so
+nothing is ever removed from the index, and it can be built anew from the orders.
+"""
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+# One bucket holds 2^4 = 16 ms: narrow enough that the one being worked is looked through quickly.
+BUCKET_BITS: Final = 4
+
+
+class Timers:
+    """Order keys in buckets of time."""
+
+    def __init__(self, effect_of: Callable[[bytes], int | None]) -> None:
+        self._effect_of = effect_of
+        self._buckets: dict[int, list[bytes]] = {}
+        self._starts: list[int] = []
+        self._first: tuple[int, int] | None = None  # The first bucket and its earliest timer.
+
+    def add(self, effect_ms: int, key: bytes) -> None:
+        """Remember that the order may be due at `effect_ms`."""
+        start = effect_ms >> BUCKET_BITS
+        bucket = self._buckets.get(start)
+        if bucket is None:
+            self._buckets[start] = [key]
+            heappush(self._starts, start)
+        else:
+            bucket.append(key)
+        if self._first is not None and self._first[0] == start:
+            self._first = (start, min(effect_ms, self._first[1]))
+
+    def due(self, to_ms: int, limit: int) -> list[bytes]:
+        """Keys whose timer takes effect before `to_ms`, the most overdue bucket first, at most
+        `limit`; they leave the index and have to be settled."""
+        due: list[bytes] = []
+        while self._starts and self._starts[0] << BUCKET_BITS < to_ms and len(due) < limit:
+            self._first = None
+            start = self._starts[0]
+            bucket = self._buckets[start]
+            waiting = self._take_due(start, to_ms, due, limit=limit)
+            bucket += waiting
+            if bucket:
+                break  # The bucket that `to_ms` or the limit falls into is the last one.
+            heappop(self._starts)
+            del self._buckets[start]
+        return due
+
+    def next_ms(self) -> int | None:
+        """When the next timer takes effect, or a little earlier where it was settled meanwhile;
+        None if there is none."""
+        while self._starts:
+            start = self._starts[0]
+            if self._first is not None and self._first[0] == start:
+                return self._first[1]
+            live = [key for key in self._buckets[start] if self._is_in(start, key)]
+            if live:
+                self._buckets[start] = live
+                effects = (self._effect_of(key) for key in live)
+                self._first = (start, min(effect for effect in effects if effect is not None))
+            else:
+                heappop(self._starts)
+                del self._buckets[start]
+        return None
+
+    def rebuild(self, effects: dict[bytes, int]) -> None:
+        """Forget every hint and take these, as after a restore."""
+        self._first = None
+        self._buckets = {}
+        for key, effect_ms in effects.items():
+            self._buckets.setdefault(effect_ms >> BUCKET_BITS, []).append(key)
+        self._starts = list(self._buckets)
+        heapify(self._starts)
+
+    def _take_due(self, start: int, to_ms: int, due: list[bytes], *, limit: int) -> list[bytes]:
+        """Move keys out of a bucket until it is empty or the limit reached; gives those that
+        still wait. Taken from its end, so that a bucket of a million costs each key one look."""
+        bucket = self._buckets[start]
+        waiting = []
+        while bucket and len(due) < limit:
+            key = bucket.pop()
+            effect_ms = self._effect_of(key)
+            if effect_ms is None or effect_ms >> BUCKET_BITS != start:
+                continue  # Settled meanwhile, or it stands in another bucket by now.
+            if effect_ms < to_ms:
+                due.append(key)
+            else:
+                waiting.append(key)
+        return waiting
+
+    def _is_in(self, start: int, key: bytes) -> bool:
+        effect_ms = self._effect_of(key)
+        return effect_ms is not None and effect_ms >> BUCKET_BITS == start

@@ -1,0 +1,297 @@
+"""The open orders of one partition number, and the verdict on each: design section 4's table.
+
+Takes the merged records and the frontier, gives decisions; the orders themselves are in its book.
+No clock, no I/O, no logging: the same entries and frontiers in any portions give the same
+decisions, within one order in the same order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, cast
+
+from schemas.deadletters import DeadLetter
+from schemas.events import Return, Submission
+from schemas.records import RETURNED, SUBMITTED, Unreadable
+from streams.core.book import Book
+from streams.core.closed import Closed
+from streams.core.decisions import (
+    Decision,
+    Place,
+    conflicting_return,
+    returned_late,
+    timed_out,
+    unmatched_return,
+)
+from streams.core.orders import (
+    Held,
+    LastInterim,
+    OlderReturn,
+    Order,
+    Sent,
+    State,
+    UnreadableSeen,
+    held_of,
+    sent_of,
+)
+from streams.core.outcomes import FINAL_OUTCOMES
+from streams.core.packing import effect_of, head_of, unpack
+from streams.core.rules import Policy
+from streams.core.sequence import Entry
+
+SWEEP_SHELVES: Final = 4  # Shelves of closed orders looked through for expired ones per advance.
+
+
+class Tracker:
+    """Verdicts for one partition number; `cut_ms` is set where the log was entered inside it."""
+
+    def __init__(self, place: Place, policy: Policy, cut_ms: int | None = None) -> None:
+        self.counts: Counter[str] = Counter()
+        self.book = Book(policy.remember_ms)
+        self._place = place
+        self._policy = policy
+        self._quiet_until_ms = _quiet_until(policy, cut_ms)
+        self._told: list[Decision] = []
+        self.is_overdue = False  # The last `advance` reached its limit.
+
+    def enter_inside(self, cut_ms: int) -> None:
+        """The log was entered inside it, and `cut_ms` is the arrival of its first record read."""
+        self._quiet_until_ms = _quiet_until(self._policy, cut_ms)
+
+    def apply(self, entries: Iterable[Entry]) -> list[Decision]:
+        """Work records in the order of the sequence; each order's due timers go first."""
+        orders = self.book.orders
+        for entry in entries:
+            arrival, side, _, event, record, _ = entry
+            if type(event) is Unreadable:
+                self._set_aside(entry, event)
+                continue
+            key = record.key
+            assert key is not None, "a record without a key was read as an event"
+            packed = orders.get(key)
+            if packed is not None:
+                state, attempt, parts, effect_ms = head_of(packed)
+                if side == RETURNED and state == State.OPEN and not parts and effect_ms >= arrival:
+                    returned = cast(Return, event)
+                    outcome = returned["outcome"]
+                    named = returned.get("attempt") or attempt
+                    is_plain = outcome in FINAL_OUTCOMES and "slips" not in returned
+                    if named >= attempt and is_plain:
+                        self.book.close(key, Closed(named, outcome, arrival))
+                        continue
+                if effect_ms < arrival:
+                    self._settle(key, arrival)
+                    packed = orders.get(key)
+            if side == SUBMITTED:
+                self._submitted(entry, packed)
+            else:
+                self._returned(entry, packed)
+        return self._take_told()
+
+    def advance(self, to_ms: int, limit: int) -> list[Decision]:
+        """Settle timers that take effect before `to_ms`, the most overdue first, at most `limit`
+        orders; the rest is for the next call."""
+        due = self.book.timers.due(to_ms, limit)
+        self.is_overdue = len(due) == limit
+        for key in due:
+            self._settle(key, to_ms)
+        self.book.closed.sweep(to_ms, SWEEP_SHELVES)
+        return self._take_told()
+
+    def _take_told(self) -> list[Decision]:
+        told, self._told = self._told, []
+        return told
+
+    # Records.
+
+    def _submitted(self, entry: Entry, packed: bytes | None) -> None:
+        arrival, _, offset, event, record, _ = entry
+        key = cast(bytes, record.key)
+        submission = cast(Submission, event)
+        attempt = submission.get("attempt") or 1
+        if packed is None:
+            closed = self.book.find_closed(key, arrival)
+            if closed is None or attempt > closed.attempt:
+                self._open(key, self._sent(submission, offset), arrival)
+            else:
+                self.counts["duplicate_submissions"] += 1
+            return
+        order = unpack(packed)
+        if isinstance(order, Held):
+            self._answer_held(entry, order, attempt)
+        elif attempt > order.sent.attempt:
+            self._reopen(entry, order)
+        else:
+            self.counts["duplicate_submissions"] += 1
+
+    def _answer_held(self, entry: Entry, held: Held, attempt: int) -> None:
+        arrival, _, offset, event, record, _ = entry
+        key = cast(bytes, record.key)
+        if held.attempt and held.attempt < attempt:
+            self.counts["held_returns_dropped"] += 1
+            self._open(key, self._sent(cast(Submission, event), offset), arrival)
+        else:
+            self.book.close(key, Closed(max(held.attempt, attempt), held.outcome, arrival))
+
+    def _reopen(self, entry: Entry, order: Order) -> None:
+        arrival, _, offset, event, record, _ = entry
+        sent = self._sent(cast(Submission, event), offset)
+        if order.state == State.TIMED_OUT:
+            order.earlier = order.sent
+        else:
+            self.counts["superseded_attempts"] += 1
+        order.state = State.OPEN
+        order.sent = sent
+        order.interim = None
+        self.book.keep(cast(bytes, record.key), order, max(sent.deadline_ms, arrival))
+
+    def _returned(self, entry: Entry, packed: bytes | None) -> None:
+        arrival, _, offset, event, record, _ = entry
+        key = cast(bytes, record.key)
+        returned = cast(Return, event)
+        for slip in returned.get("slips", ()):
+            self.counts[f"slips_{slip}"] += 1
+        if returned["outcome"] not in FINAL_OUTCOMES:
+            self._interim(key, returned, packed)
+            return
+        answer = held_of(returned, arrival, offset)
+        if packed is None:
+            closed = self.book.find_closed(key, arrival)
+            if closed is None:
+                self._hold(key, answer)
+            else:
+                self._answer_closed(entry, closed, answer)
+            return
+        order = unpack(packed)
+        if isinstance(order, Held):
+            self._held_again(entry, order, answer)
+        else:
+            self._answer_order(entry, order, answer)
+
+    def _interim(self, key: bytes, returned: Return, packed: bytes | None) -> None:
+        self.counts["interim_returns"] += 1
+        order = None if packed is None else unpack(packed)
+        if not isinstance(order, Order):
+            return
+        if (returned.get("attempt") or order.sent.attempt) != order.sent.attempt:
+            return
+        order.interim = LastInterim(
+            returned["outcome"],
+            returned.get("code"),
+            returned.get("message"),
+            order.interim.count + 1 if order.interim else 1,
+        )
+        self.book.keep(key, order, order.effect_ms)
+
+    def _answer_order(self, entry: Entry, order: Order, answer: Held) -> None:
+        key = cast(bytes, entry[4].key)
+        attempt = order.sent.attempt
+        if answer.attempt and answer.attempt < attempt:
+            self.counts["older_returns"] += 1
+            order.older = OlderReturn(answer.attempt, answer.outcome)
+            self.book.keep(key, order, order.effect_ms)
+            return
+        late = order.sent if order.state == State.TIMED_OUT else order.earlier
+        if late is not None:
+            alert = returned_late(self._place, key.decode(), answer, sent=late)
+            self._tell(alert, _behind(entry))
+        newest = max(answer.attempt, attempt)
+        self.book.close(key, Closed(newest, answer.outcome, answer.arrival_ms))
+
+    def _answer_closed(self, entry: Entry, closed: Closed, answer: Held) -> None:
+        key = cast(bytes, entry[4].key)
+        if answer.attempt > closed.attempt:
+            self.book.close(key, Closed(answer.attempt, answer.outcome, answer.arrival_ms))
+            return
+        is_older = 0 < answer.attempt < closed.attempt
+        both_accepted = closed.outcome == answer.outcome == "accepted"
+        if is_older and not both_accepted:
+            self.counts["older_returns"] += 1
+        elif is_older or answer.outcome != closed.outcome:  # Older and accepted twice: paid twice.
+            self._conflict(entry, (closed.attempt, closed.outcome), answer)
+        else:
+            self.counts["duplicate_returns"] += 1
+
+    def _held_again(self, entry: Entry, held: Held, answer: Held) -> None:
+        if held.attempt and answer.attempt > held.attempt:
+            self._hold(cast(bytes, entry[4].key), answer)
+        elif held.attempt and 0 < answer.attempt < held.attempt:
+            self.counts["older_returns"] += 1
+        elif answer.outcome == held.outcome:
+            self.counts["duplicate_returns"] += 1
+        else:
+            self._conflict(entry, (held.attempt or None, held.outcome), answer)
+
+    def _conflict(self, entry: Entry, first: tuple[int | None, str], answer: Held) -> None:
+        order_id = cast(bytes, entry[4].key).decode()
+        alert = conflicting_return(self._place, order_id, answer, first=first)
+        self._tell(alert, _behind(entry))
+
+    def _set_aside(self, entry: Entry, event: Unreadable) -> None:
+        arrival, side, offset, _, record, _ = entry
+        place, key = self._place, record.key
+        topic = place.returned_topic if side == RETURNED else place.submitted_topic
+        if side == RETURNED and key is not None and key in self.book.orders:
+            self._settle(key, arrival)
+            order = unpack(self.book.orders[key]) if key in self.book.orders else None
+            if isinstance(order, Order):
+                count = order.unreadable.count + 1 if order.unreadable else 1
+                order.unreadable = UnreadableSeen(count, offset, event.problems[0].field)
+                self.book.keep(key, order, order.effect_ms)
+        self._tell(DeadLetter(side, topic, place.partition, event), _behind(entry))
+
+    # Timers.
+
+    def _settle(self, key: bytes, until_ms: int) -> None:
+        """Let the order's timers take effect that do so before `until_ms`, one after another."""
+        packed = self.book.orders.get(key)
+        while packed is not None and effect_of(packed) < until_ms:
+            order = unpack(packed)
+            if isinstance(order, Held):
+                self._end_hold(key, order)
+            elif order.state == State.OPEN:
+                self._tell(timed_out(self._place, key.decode(), order))
+                order.state = State.TIMED_OUT
+                order.earlier = None
+                self.book.keep(key, order, order.effect_ms + self._policy.remember_ms)
+            else:
+                self.book.drop(key)
+            packed = self.book.orders.get(key)
+
+    def _end_hold(self, key: bytes, held: Held) -> None:
+        if held.told:
+            self.book.drop(key)
+            return
+        if held.arrival_ms >= self._quiet_until_ms:
+            self._tell(unmatched_return(self._place, key.decode(), held))
+        else:
+            self.counts["unmatched_before_start"] += 1
+        held.told = True
+        self.book.keep(key, held, held.arrival_ms + self._policy.remember_ms)
+
+    def _sent(self, submission: Submission, offset: int) -> Sent:
+        rule = self._policy.rules.resolve(submission)
+        within_ms = rule.within(submission.get("return_within_ms"))
+        return sent_of(submission, offset, (rule.name, within_ms, rule.severity))
+
+    def _open(self, key: bytes, sent: Sent, arrival_ms: int) -> None:
+        self.book.open(key, sent, max(sent.deadline_ms, arrival_ms))
+
+    def _hold(self, key: bytes, held: Held) -> None:
+        self.book.keep(key, held, held.arrival_ms + self._policy.hold_ms)
+
+    def _tell(self, decision: Decision, behind: tuple[int, int] | None = None) -> None:
+        if behind is not None:
+            decision = replace(decision, behind=behind)
+        self._told.append(decision)
+
+
+def _quiet_until(policy: Policy, cut_ms: int | None) -> int:
+    if cut_ms is None:
+        return -1
+    return cut_ms + max(policy.remember_ms, policy.rules.longest_ms)
+
+
+def _behind(entry: Entry) -> tuple[int, int] | None:
+    worked_as_ms, *_, arrival_ms = entry
+    return None if worked_as_ms == arrival_ms else (arrival_ms, worked_as_ms)

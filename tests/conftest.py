@@ -1,0 +1,65 @@
+"""Fixtures for every test: the broker, names of one's own, workers that end with their test."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.broker.source import Broker, open_broker
+from tests.broker.topics import Names, delete_topics, new_names, topics_with_prefix
+from tests.broker.worker import WorkerProcess
+
+
+def pytest_configure() -> None:
+    # A run that is terminated tidies up like one that is interrupted: brokers end, data goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    with open_broker() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def bootstrap(broker: Broker) -> str:
+    return broker.bootstrap
+
+
+@pytest.fixture(autouse=True)
+def _real_kafka_or_skip(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("real_kafka") is None:
+        return
+    missing = request.getfixturevalue("broker").missing
+    if missing:
+        pytest.skip(f"needs a real Kafka: {missing}")
+
+
+@pytest.fixture
+def names(broker: Broker) -> Iterator[Names]:
+    """An app id and topic names that no other test has; the topics are not made yet."""
+    made = new_names()
+    yield made
+    if not broker.ours:
+        left = topics_with_prefix(broker.bootstrap, made.app_id)
+        if left:
+            delete_topics(broker.bootstrap, left)
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """`start_worker(env, *arguments)`: started, not yet ready; killed at the end of the test."""
+    with ExitStack() as workers:
+
+        def start(env: Mapping[str, str], arguments: Sequence[str] = ()) -> WorkerProcess:
+            return workers.enter_context(WorkerProcess(env, tmp_path, arguments=arguments))
+
+        yield start
