@@ -5,7 +5,7 @@ remembered, when which may be due.
 """
 
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
-from streams.core.orders import Held, Order, Sent
+from streams.core.orders import Held, Order, Sent, State
 from streams.core.packing import effect_of, pack, pack_open
 from streams.core.timers import Timers
 
@@ -17,6 +17,7 @@ class Book:
         self.orders: dict[bytes, bytes] = {}
         self.closed = ClosedOrders(remember_ms)
         self.timers = Timers(self._effect_of)
+        self._by_state = [0] * (max(State) + 1)
         self._changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
         self._closings: list[bytes] = []
 
@@ -33,7 +34,7 @@ class Book:
 
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
-        del self.orders[key]
+        self._by_state[self.orders.pop(key)[0]] -= 1
         self._changed.setdefault(key, True)
 
     def close(self, key: bytes, closed: Closed) -> None:
@@ -67,12 +68,33 @@ class Book:
         for entry in entries_of(segment):
             self.closed.add_packed(entry, closing_ms(entry))
 
-    def restored(self) -> None:
-        """The orders were put back: build the index of deadlines anew."""
+    def restore_orders(self, orders: dict[bytes, bytes]) -> None:
+        """Put back orders in packed form, and build the index of deadlines anew."""
+        for key, packed in orders.items():
+            self.orders[key] = packed
+            self._by_state[packed[0]] += 1
         self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})
 
+    def states(self) -> list[tuple[State, int]]:
+        """How many orders are in each state."""
+        return [(state, self._by_state[state]) for state in State]
+
+    def overdue(self, now_ms: int, limit: int) -> tuple[int, int]:
+        """Open orders whose deadline has taken effect before `now_ms` and that are not decided:
+        how many, counted up to `limit`, and the earliest deadline's effect."""
+        effects = [
+            effect_of(packed)
+            for key in self.timers.overdue(now_ms, limit)
+            if (packed := self.orders[key])[0] == State.OPEN
+        ]
+        return len(effects), min(effects, default=now_ms)
+
     def _put(self, key: bytes, packed: bytes) -> None:
-        self._changed.setdefault(key, key in self.orders)
+        before = self.orders.get(key)
+        self._changed.setdefault(key, before is not None)
+        if before is not None:
+            self._by_state[before[0]] -= 1
+        self._by_state[packed[0]] += 1
         self.orders[key] = packed
 
     def _effect_of(self, key: bytes) -> int | None:

@@ -66,6 +66,19 @@ class Timers:
                 del self._buckets[start]
         return None
 
+    def overdue(self, now_ms: int, limit: int) -> list[bytes]:
+        """Keys whose timer takes effect before `now_ms`, at most `limit`, left where they are."""
+        starts = sorted(start for start in self._starts if start << BUCKET_BITS < now_ms)
+        found: set[bytes] = set()
+        for start in starts:
+            for key in self._buckets[start]:
+                effect_ms = self._effect_of(key)
+                if effect_ms is not None and effect_ms < now_ms:
+                    found.add(key)
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
+
     def rebuild(self, effects: dict[bytes, int]) -> None:
         """Forget every hint and take these, as after a restore."""
         self._first = None

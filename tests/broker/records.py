@@ -95,6 +95,7 @@ def new_producer(bootstrap: str, *, partitioner: str = MURMUR2, **more: Any) -> 
             "partitioner": partitioner,
             "linger.ms": 5,
             "queue.buffering.max.messages": 1_000_000,
+            "message.max.bytes": 2_000_000,
             "log_level": 0,
             **more,
         }

@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 TIMEOUT_S: Final = 30
 POLL_S: Final = 0.05
 LOG_APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
-COMPACTED: Final = {"cleanup.policy": "compact"}
+COMPACTED: Final = {"cleanup.policy": "compact", **LOG_APPEND_TIME}
+ROOMY: Final = {"max.message.bytes": str(2 * 1024 * 1024)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Names:
             self.submitted: (partitions, LOG_APPEND_TIME),
             self.returned: (partitions, LOG_APPEND_TIME),
             self.alerts: (partitions, {}),
-            self.dead_letters: (partitions, {}),
+            self.dead_letters: (partitions, ROOMY),
             self.changelog: (partitions, COMPACTED),
         }
 

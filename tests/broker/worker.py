@@ -118,6 +118,10 @@ class WorkerProcess:
         """Everything it has printed, over all its starts."""
         return self.process.text()
 
+    def files(self) -> list[str]:
+        """What lies in the folder it runs in."""
+        return sorted(path.name for path in self._folder.iterdir())
+
     def terminate(self) -> int:
         """SIGTERM, and its status; killed (status -9) where it does not leave in time."""
         return self.process.terminate(STOP_TIMEOUT_S)

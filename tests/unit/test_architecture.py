@@ -58,8 +58,8 @@ CLOCK_CALLS: Final = {"now", "utcnow", "today", "time", "time_ns", "monotonic", 
 SPEAKING_CALLS: Final = {"print", "open", "input"}
 
 # The composition root wires everything, so only what starts it may know it.
-STARTS_THE_APP: Final = ("streams.app", "streams.cli", "streams.demo", "streams.__main__")
-NOBODY_IMPORTS_CLI: Final = ("streams.cli", "streams.__main__")
+STARTS_THE_APP: Final = ("streams.app", "streams.cli", "streams.commands", "streams.demo")
+NOBODY_IMPORTS_CLI: Final = ("streams.cli",)
 
 
 def module_of(path: Path) -> str:

@@ -1,0 +1,199 @@
+"""The composition root: the Faust app, the agent and the worker wired together, and their run."""
+
+import asyncio
+import os
+import socket
+import time
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import faust
+import structlog
+
+from streams.agent import watch_orders
+from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
+from streams.core.rules import Policy
+from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
+from streams.prover import Prover
+from streams.settings import Settings
+from streams.takeover import Terms
+from streams.topics import Finding, Topics, findings, wanted_topics
+from streams.transport.consumer import BatchTransport
+from streams.transport.watermarks import BrokerUnavailable, Watermarks
+from streams.watch import Duty, Instant
+from streams.web.server import WebServer
+from streams.web.status import Status
+from streams.worker import Means, Worker
+
+BATCHES_WAITING_MAX: Final = 4  # Handed over and not yet worked; each of up to 5,000 records.
+STOP_TIMEOUT_S: Final = 4.0  # For Faust and its consumer to leave the group.
+RETRY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """The broker's topics are not as they have to be; each finding says what to do."""
+
+    def __init__(self, wrong: list[Finding]) -> None:
+        super().__init__("\n".join(map(str, wrong)))
+        self.findings = wrong
+
+
+async def watch(settings: Settings, policy: Policy, stop: asyncio.Event) -> None:
+    """Watch the orders until `stop` is set; any failure is raised, with nothing half written."""
+    options = settings.kafka_client_options()
+    status = Status(settings)
+    async with AsyncExitStack() as stack:
+        web = WebServer(status.pages(), host=settings.web_host, port=settings.web_port)
+        await stack.enter_async_context(web)
+        topics = await _reach(settings, stop, stack)
+        if topics is None:
+            return
+        partitions = await partitions_of(settings, topics)
+        watermarks = await stack.enter_async_context(Watermarks(options))
+        app = faust_app(settings)
+        means = means_of(settings, policy, watermarks, partitions=partitions)
+        worker = Worker(means, lambda: app.consumer)  # Faust makes it when it starts.
+        status.attach(worker)
+        app.transport = transport_of(app, options, worker)
+        watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
+        counts = PartitionCountGuard(_inputs(settings), partitions, means.rhythm.holds)
+        worker.spawn(counts.run(topics))
+        await _run(app, worker, stop)
+
+
+async def partitions_of(settings: Settings, topics: Topics) -> int:
+    """The partition count of all five topics; Refused where they are not as they have to be."""
+    found = await topics.find(topic.name for topic in wanted_topics(settings))
+    wrong = findings(settings, found)
+    if wrong:
+        raise Refused(wrong)
+    return found[settings.submitted_topic].partitions
+
+
+class OrdersApp(faust.App):
+    """Faust's app, which keeps nothing on disk."""
+
+    def _create_directories(self) -> None:
+        """Tables would be kept there, and there are none."""
+
+
+def faust_app(settings: Settings) -> faust.App:
+    """The app of the consumer group; what is out of use in Faust is switched off."""
+    return OrdersApp(
+        settings.app_id,
+        broker="kafka://",  # The transport has the settings' own client options.
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BATCHES_WAITING_MAX,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        producer_threaded=False,
+        autodiscover=False,
+    )
+
+
+def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> BatchTransport:
+    """The transport that reads batches for the worker."""
+    transport = BatchTransport(app.conf.broker_consumer, app, loop=asyncio.get_running_loop())
+    transport.client_options = options
+    transport.observer = worker
+    return transport
+
+
+def means_of(
+    settings: Settings, policy: Policy, watermarks: Watermarks, *, partitions: int
+) -> Means:
+    """What the worker works with."""
+    terms = Terms(
+        duty_of(settings, policy),
+        settings.kafka_client_options(),
+        changelog_topic=settings.changelog_topic,
+        partitions=partitions,
+        start_at=settings.start_at_ms,
+    )
+    holds = Holds()
+    guard = PartitionerGuard(partitions, holds, is_accepted=settings.accept_partitioners)
+    rhythm = Rhythm(
+        interval_s=settings.checkpoint_interval_s,
+        edge_ms=EDGE_MS + settings.grace_ms,
+        pace=Pace(CHECKPOINTS_PER_S_MAX),
+        instant=lambda: Instant(wall_ms(), guard.marks()),
+        holds=holds,
+    )
+    prover = Prover(watermarks, grace_ms=settings.grace_ms, clock=wall_ms)
+    return Means(
+        terms, rhythm, prover, watermarks, guard, broker_timeout_s=settings.broker_timeout_s
+    )
+
+
+def duty_of(settings: Settings, policy: Policy) -> Duty:
+    """What is the same for every partition."""
+    return Duty(
+        app_id=settings.app_id,
+        submitted_topic=settings.submitted_topic,
+        returned_topic=settings.returned_topic,
+        alerts_topic=settings.alerts_topic,
+        dead_letters_topic=settings.dead_letters_topic,
+        policy=policy,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+def wall_ms() -> int:
+    """The worker's wall clock, in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _inputs(settings: Settings) -> tuple[str, str]:
+    return settings.submitted_topic, settings.returned_topic
+
+
+async def _reach(settings: Settings, stop: asyncio.Event, stack: AsyncExitStack) -> Topics | None:
+    """A connection to the broker, tried again for a while; None if told to stop meanwhile."""
+    began_s = time.monotonic()
+    while not stop.is_set():
+        try:
+            return await stack.enter_async_context(Topics(settings.kafka_client_options()))
+        except BrokerUnavailable as error:
+            waited_s = time.monotonic() - began_s
+            if waited_s > settings.broker_timeout_s:
+                raise BrokerUnavailable(
+                    f"No broker answers at {settings.bootstrap_servers} for {waited_s:.0f} s: "
+                    "check KAFKA_BOOTSTRAP_SERVERS and that Kafka runs there."
+                ) from error
+            log.warning(
+                "no broker answers, trying again",
+                bootstrap_servers=settings.bootstrap_servers,
+                waited_s=round(waited_s),
+                gives_up_after_s=settings.broker_timeout_s,
+            )
+        await asyncio.wait({asyncio.create_task(stop.wait())}, timeout=RETRY_S)
+    return None
+
+
+async def _run(app: faust.App, worker: Worker, stop: asyncio.Event) -> None:
+    stopped = asyncio.create_task(stop.wait())
+    crashed = asyncio.create_task(_crash_of(app))
+    try:
+        worker.start()
+        await app.start()
+        ends: set[asyncio.Future[Any]] = {stopped, crashed, worker.failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        crashed.cancel()
+        await worker.stop()
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await app.stop()
+    if worker.failed.done():
+        worker.failed.result()
+    if crashed.done() and not crashed.cancelled():
+        crashed.result()
+
+
+async def _crash_of(app: faust.App) -> None:
+    await app.wait_until_stopped()
+    if app.crash_reason is not None:
+        raise app.crash_reason

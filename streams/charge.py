@@ -1,0 +1,127 @@
+"""One partition number in the worker's care: its watch, its ledger, and when it is written.
+
+Owns the checkpoint: one at a time, soon where an alert waits at the edge, else at the interval.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from schemas.records import RETURNED, SUBMITTED
+from streams.guards import Holds
+from streams.state.ledger import Ledger
+from streams.watch import DECISIONS_MAX, Instant, Watch
+
+# At the edge a verdict is written at once; further back the log is being caught up with, and
+# alerts wait for the interval or until they fill half of what may wait.
+EDGE_MS: Final = 2_000
+CHECKPOINTS_PER_S_MAX: Final = 100  # Of one worker; a transaction takes 7 to 10 ms (design 6).
+IDLE_CHECKPOINT_S: Final = 86_400.0  # One a day, so that the transactional id never expires.
+LOOK_S: Final = 0.25  # How often an interval that has passed is noticed.
+
+
+class Pace:
+    """Spreads the checkpoints of all partitions of a worker over time."""
+
+    def __init__(self, per_s: float) -> None:
+        self._gap_s = 1 / per_s
+        self._next_s = 0.0
+
+    async def turn(self) -> None:
+        """Returns when the next checkpoint may begin."""
+        now_s = time.monotonic()
+        at_s = max(now_s, self._next_s)
+        self._next_s = at_s + self._gap_s
+        if at_s > now_s:
+            await asyncio.sleep(at_s - now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When verdicts are given and checkpoints written, and what verdicts made now have to say."""
+
+    interval_s: float
+    edge_ms: int  # A frontier not further back than this is at the edge.
+    pace: Pace
+    instant: Callable[[], Instant]
+    holds: Holds
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """A partition number that was taken over; `opening` is 0 while nothing is handed over."""
+
+    watch: Watch
+    ledger: Ledger
+    tps: tuple[TopicPartition, TopicPartition]  # Submitted, returned.
+    rhythm: Rhythm
+    opening: int = 0
+    checkpoint_s: float = 0.0  # How long the newest took.
+    written_at_s: float = field(default_factory=time.monotonic)
+    committed: dict[TopicPartition, int] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def side_of(self, topic: str) -> int:
+        """Which side of the orders a topic holds."""
+        return SUBMITTED if topic == self.tps[SUBMITTED].topic else RETURNED
+
+    def work(self) -> None:
+        """Decide what can be decided now, and wake the writer if that should not wait."""
+        now_ms = self.rhythm.instant().now_ms
+        self.watch.held = bool(self.rhythm.holds)
+        self.watch.work(now_ms)
+        waiting = self.watch.decisions_waiting
+        if waiting and (waiting >= DECISIONS_MAX // 2 or self._is_at_edge(now_ms)):
+            self._wake.set()
+
+    def offsets(self) -> dict[TopicPartition, int]:
+        """How far both sides have been worked in the newest checkpoint."""
+        progress = self.watch.header.progress()
+        return {tp: side.next_offset for tp, side in zip(self.tps, progress, strict=True)}
+
+    async def keep_written(self) -> None:
+        """Write checkpoints as they fall due, until cancelled; Fenced or LedgerError ends it."""
+        while True:
+            with_alert = await self._woken()
+            if with_alert or self._is_due():
+                await self.rhythm.pace.turn()
+                await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write what there is; nothing if there is nothing. One at a time."""
+        async with self._writing:
+            self._wake.clear()
+            is_idle = time.monotonic() - self.written_at_s > IDLE_CHECKPOINT_S
+            if not (self.watch.is_dirty() or is_idle):
+                return
+            await self.write_now()
+
+    async def write_now(self) -> None:
+        """Write a checkpoint, even an empty one."""
+        began_s = time.monotonic()
+        await self.ledger.write(self.watch.page(self.rhythm.instant()))
+        self.written_at_s = time.monotonic()
+        self.checkpoint_s = self.written_at_s - began_s
+        self.watch.counts["checkpoints"] += 1
+
+    def _is_at_edge(self, now_ms: int) -> bool:
+        return now_ms - self.watch.sequence.frontier_ms <= self.rhythm.edge_ms
+
+    def _is_due(self) -> bool:
+        since_s = time.monotonic() - self.written_at_s
+        return since_s > IDLE_CHECKPOINT_S or (
+            since_s >= self.rhythm.interval_s and self.watch.is_dirty()
+        )
+
+    async def _woken(self) -> bool:
+        try:
+            async with asyncio.timeout(min(LOOK_S, self.rhythm.interval_s)):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,107 @@
+"""`returnwatch alerts`: the alerts topic, to its end or on."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from rich.text import Text
+
+from schemas.alerts import read_alert
+from schemas.records import Record
+from schemas.times import milliseconds
+from streams.commands.console import complain, out
+from streams.log_reader import LogReader
+from streams.settings import Settings, load_settings
+
+_STYLES: Final = {
+    "timed_out": "bold red",
+    "returned_late": "yellow",
+    "unmatched_return": "magenta",
+    "conflicting_return": "bold magenta",
+}
+_RELATIVE_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class WrongTime(Exception):
+    """A time that is neither RFC 3339 nor relative."""
+
+
+def alerts(
+    *,
+    follow: Annotated[bool, Parameter(help="Go on until Ctrl-C.", negative="")] = False,
+    json: Annotated[
+        bool, Parameter(help="The alert values, one a line, as they stand.", negative="")
+    ] = False,
+    from_: Annotated[
+        str | None,
+        Parameter(name="--from", help="Alerts written since: 2026-01-31T12:00:00Z, or -2h."),
+    ] = None,
+) -> None:
+    """Show the alerts that were written, oldest first in each partition.
+
+    Example: returnwatch alerts --from=-15m --follow
+    """
+    settings = load_settings()
+    from_ms = None if from_ is None else time_ms(from_, datetime.now(UTC))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_show(settings, from_ms, follow=follow, as_json=json))
+
+
+def time_ms(text: str, now: datetime) -> int:
+    """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970."""
+    if text[:1] == "-" and text[1:-1].isdigit() and text[-1:] in _RELATIVE_MS:
+        return int(now.timestamp() * 1_000) - int(text[1:-1]) * _RELATIVE_MS[text[-1]]
+    try:
+        return milliseconds(text)
+    except ValueError as error:
+        raise WrongTime(
+            f"--from {text} is no time: give one like 2026-01-31T12:00:00Z or -2h."
+        ) from error
+
+
+def alert_line(value: dict[str, Any]) -> Text:
+    """An alert for people, in one line."""
+    line = Text(f"{value['type']:<18}", style=_STYLES.get(value["type"], ""))
+    line.append(f" {value['order_id']}", style="bold")
+    attempt = value["attempt"]
+    if attempt is not None and attempt > 1:
+        line.append(f" attempt {attempt}")
+    for name in ("kind", "provider", "merchant"):
+        if value[name] is not None:
+            line.append(f" {value[name]}")
+    if value["amount_minor"] is not None:
+        line.append(f" {value['amount_minor']} {value['currency']} (minor units)")
+    line.append(f" {_told(value)}", style="dim")
+    return line
+
+
+def _told(value: dict[str, Any]) -> str:
+    kind = value["type"]
+    if kind == "timed_out":
+        return f"no result by {value['deadline']} ({value['rule']})"
+    if kind == "returned_late":
+        return f"{value['outcome']} {value['late_by_ms'] / 1_000:.3f} s late"
+    if kind == "unmatched_return":
+        return f"{value['outcome']} at {value['arrived_at']}, never submitted"
+    return f"{value['outcome']} after {value['first_outcome']}"
+
+
+async def _show(settings: Settings, from_ms: int | None, *, follow: bool, as_json: bool) -> None:
+    options = settings.kafka_client_options()
+    async with LogReader(options, settings.alerts_topic) as reader:
+        async for record in reader.records(from_ms=from_ms, follow=follow):
+            _print(record, as_json=as_json)
+
+
+def _print(record: Record, *, as_json: bool) -> None:
+    try:
+        value = read_alert(record.value or b"")
+    except ValueError:
+        complain(f"a record at offset {record.offset} is no alert, passed over")
+        return
+    if as_json:
+        out.print((record.value or b"").decode(), markup=False)
+    else:
+        out.print(alert_line(value))

@@ -1,0 +1,35 @@
+"""`returnwatch worker`: watch until told to stop."""
+
+import asyncio
+import signal
+from typing import Final
+
+import structlog
+
+from streams import logs
+from streams.app import watch
+from streams.rulebook import load_policy
+from streams.settings import load_settings
+
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+
+log = structlog.get_logger(__name__)
+
+
+def worker() -> None:
+    """Watch the orders until SIGTERM or Ctrl-C, then write a checkpoint and leave the group.
+
+    Example: KAFKA_BOOTSTRAP_SERVERS=kafka:9092 returnwatch worker
+    """
+    settings = load_settings()
+    policy = load_policy(settings)
+    logs.set_up(settings.log_level, settings.log_format)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in _STOPPING:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await watch(settings, policy, stop)
+
+    asyncio.run(run())
+    log.info("stopped")

@@ -1,0 +1,125 @@
+"""What keeps verdicts back: while a guard holds, everything is read and nothing is decided.
+
+Owns the reasons and their words. A guard sees that the inputs are not what verdicts rely on.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+import structlog
+
+from schemas.records import RETURNED, SUBMITTED
+from streams.partitioners import Finding, Partitioners
+from streams.transport.batches import Batch
+from streams.transport.watermarks import BrokerUnavailable
+
+COUNTS_LOOK_S: Final = 10.0  # How often partition counts are asked for.
+
+UNPROVEN_MARK: Final = ("returnwatch-partitioner", b"unproven")
+
+log = structlog.get_logger(__name__)
+
+
+class Holds:
+    """The reasons to hold all verdicts, each with its sentence; empty when verdicts are given."""
+
+    def __init__(self) -> None:
+        self._sentences: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._sentences)
+
+    def put(self, reason: str, sentence: str) -> None:
+        """Hold verdicts for this reason."""
+        if self._sentences.get(reason) != sentence:
+            log.error("verdicts are held", reason=reason, why=sentence)
+        self._sentences[reason] = sentence
+
+    def lift(self, reason: str) -> None:
+        """This reason is gone."""
+        if self._sentences.pop(reason, None) is not None:
+            log.info("verdicts are no longer held", reason=reason)
+
+    def reasons(self) -> list[str]:
+        """Their names, for metrics."""
+        return list(self._sentences)
+
+    def sentences(self) -> list[str]:
+        """What readiness says."""
+        return list(self._sentences.values())
+
+
+class PartitionerGuard:
+    """Holds verdicts where the two topics are partitioned by different hashes."""
+
+    def __init__(self, partitions: int, holds: Holds, *, is_accepted: bool) -> None:
+        self.finding = Finding.SAME if is_accepted else Finding.UNPROVEN
+        self._partitioners = Partitioners(partitions)
+        self._holds = holds
+        self._is_accepted = is_accepted
+        if not is_accepted:
+            self.finding = self._partitioners.finding()
+
+    def look(self, side: int, batch: Batch) -> None:
+        """Look at what was read, before anything of it is decided."""
+        if self._is_accepted:
+            return
+        if not self._partitioners.look(side, batch.partition, batch.records):
+            return
+        self.finding = self._partitioners.finding()
+        if self.finding is Finding.DIFFERENT:
+            self._holds.put("partitioner", self._sentence())
+
+    def marks(self) -> tuple[tuple[str, bytes], ...]:
+        """The header of alerts made before the partitioners are proven to be the same."""
+        return (UNPROVEN_MARK,) if self.finding is Finding.UNPROVEN else ()
+
+    def _sentence(self) -> str:
+        submitted, returned = map(self._partitioners.describe, (SUBMITTED, RETURNED))
+        return (
+            "The two input topics are partitioned by different hashes of the key, so orders and "
+            f"their returns are apart: submitted: {submitted}; returned: {returned}. Set the same "
+            "partitioner in both producers (librdkafka: partitioner=murmur2_random) and start on "
+            "new topics, or set RETURNWATCH_ACCEPT_PARTITIONERS=true."
+        )
+
+
+class _Counted(Protocol):
+    async def partition_counts(self, names: Iterable[str]) -> Mapping[str, int]: ...
+
+
+class PartitionCountGuard:
+    """Holds verdicts while the partition counts are not those the worker began with."""
+
+    def __init__(self, names: tuple[str, ...], partitions: int, holds: Holds) -> None:
+        self._names = names
+        self._partitions = partitions
+        self._holds = holds
+
+    async def run(self, counted: _Counted) -> None:
+        """Ask again and again, for ever; a broker that does not answer changes nothing."""
+        while True:
+            await asyncio.sleep(COUNTS_LOOK_S)
+            try:
+                self.compare(await counted.partition_counts(self._names))
+            except BrokerUnavailable as error:
+                log.warning("partition counts are unknown", error=str(error))
+
+    def compare(self, counts: Mapping[str, int]) -> None:
+        """Hold verdicts if the counts have changed, go on if they are as they were."""
+        changed = {
+            name: counts.get(name, 0)
+            for name in self._names
+            if counts.get(name, 0) != self._partitions
+        }
+        if not changed:
+            self._holds.lift("partition_count")
+            return
+        listed = ", ".join(f"{name} has {count}" for name, count in changed.items())
+        self._holds.put(
+            "partition_count",
+            f"The state was made with {self._partitions} partitions, now {listed}: keys hash "
+            "elsewhere, so orders and returns are apart. Go back to the old topics, or drain them "
+            "and start with another RETURNWATCH_APP_ID on topics of equal counts.",
+        )

@@ -1,0 +1,93 @@
+"""Whether both input topics are partitioned by the same hash of the key, seen from their records.
+
+Java producers hash keys with murmur2, librdkafka's with CRC-32 by default. Topics hashed in
+different ways part every order from its return, and every order would time out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+from zlib import crc32
+
+from aiokafka.partitioner import murmur2
+
+from schemas.records import Record
+
+KEYS_LOOKED_AT: Final = 50  # The first distinct ones of each topic partition.
+KEYS_MIN: Final = 20  # Of a topic; with fewer nothing is known.
+FITS_SHARE: Final = 0.95
+HASHES: Final = ("murmur2", "crc32")
+
+
+class Finding(Enum):
+    """What the keys show."""
+
+    SAME = "same"
+    UNPROVEN = "unproven"
+    DIFFERENT = "different"
+
+
+def partition_by(name: str, key: bytes, partitions: int) -> int:
+    """Where a producer puts a key: `murmur2` as Java's, `crc32` as librdkafka's."""
+    hashed = murmur2(key) & 0x7FFFFFFF if name == "murmur2" else crc32(key)
+    return int(hashed % partitions)
+
+
+@dataclass(slots=True)
+class _Sample:
+    keys: set[bytes] = field(default_factory=set)
+    fits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HASHES, 0))
+
+
+class Partitioners:
+    """Looks at the keys of both topics as they are read."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._samples: dict[tuple[int, int], _Sample] = {}
+
+    def look(self, side: int, partition: int, records: Iterable[Record]) -> bool:
+        """Take in keys of a stretch; whether any of them was still worth a look."""
+        sample = self._samples.setdefault((side, partition), _Sample())
+        if len(sample.keys) >= KEYS_LOOKED_AT or self._partitions == 1:
+            return False
+        for record in records:
+            key = record.key
+            if key is None or key in sample.keys:
+                continue
+            sample.keys.add(key)
+            for name in HASHES:
+                sample.fits[name] += partition_by(name, key, self._partitions) == partition
+            if len(sample.keys) >= KEYS_LOOKED_AT:
+                break
+        return True
+
+    def finding(self) -> Finding:
+        """What is known by now."""
+        if self._partitions == 1:
+            return Finding.SAME
+        counts = [self._count(side) for side in (0, 1)]
+        if min(counts) < KEYS_MIN:
+            return Finding.UNPROVEN
+        submitted, returned = (self._fitting(side) for side in (0, 1))
+        if submitted & returned:
+            return Finding.SAME
+        return Finding.DIFFERENT if submitted or returned else Finding.UNPROVEN
+
+    def describe(self, side: int) -> str:
+        """How well the keys of one topic fit each hash, for people."""
+        count = self._count(side)
+        fits = self._fits(side)
+        return ", ".join(f"{fits[name]} of {count} keys fit {name}" for name in HASHES)
+
+    def _count(self, side: int) -> int:
+        return sum(len(it.keys) for (of, _), it in self._samples.items() if of == side)
+
+    def _fits(self, side: int) -> dict[str, int]:
+        samples = [it for (of, _), it in self._samples.items() if of == side]
+        return {name: sum(it.fits[name] for it in samples) for name in HASHES}
+
+    def _fitting(self, side: int) -> set[str]:
+        enough = self._count(side) * FITS_SHARE
+        return {name for name, fits in self._fits(side).items() if fits >= enough}

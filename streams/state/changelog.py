@@ -1,0 +1,114 @@
+"""The records of the changelog: their keys, and what a partition's state is put together from.
+
+Owns the key layout: one letter, then what it is about. Orders stand under `o` and their id,
+closed segments under `c` and a number, the text of rules and settings under `s` and its hash, the
+header under `h`.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from streams.core.closed import closing_ms, entries_of
+from streams.state.header import Header, StateError, decode_header
+
+HEADER_KEY = b"h"
+
+KeyValue = tuple[bytes, bytes | None]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A closed segment that stands in the changelog: its number, its newest closing time."""
+
+    number: int
+    newest_ms: int
+
+
+@dataclass(slots=True)
+class State:
+    """What the changelog of one partition holds, after all its records were taken in."""
+
+    header: Header | None = None
+    orders: dict[bytes, bytes] = field(default_factory=dict)
+    segments: dict[int, bytes] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take in the next record; StateError for one that is none of ours."""
+        kind = None if key is None else key[:1]
+        if key is None or kind is None:
+            raise StateError("The changelog holds a record without a key: it is not ours.")
+        if kind == b"o":
+            _put(self.orders, key[1:], value)
+        elif kind == b"c":
+            _put(self.segments, int.from_bytes(key[1:], "big"), value)
+        elif kind == b"s":
+            text = None if value is None else value.decode()
+            _put(self.policies, key[1:].decode(), text)
+        elif key == HEADER_KEY:
+            self.header = None if value is None else decode_header(value)
+        else:
+            raise StateError(f"The changelog holds a record with the key {key[:20]!r}: not ours.")
+
+
+class Segments:
+    """The closed segments that stand in the changelog, and which are due for their tombstone."""
+
+    def __init__(self, remember_ms: int, first: int, standing: Iterable[Segment] = ()) -> None:
+        self._remember_ms = remember_ms
+        self._standing = deque(sorted(standing, key=lambda segment: segment.number))
+        self.next_number = first
+
+    def records(self, closings: bytes, frontier_ms: int) -> list[KeyValue]:
+        """The new segment, if there is something to keep, and the tombstones that are due."""
+        records: list[KeyValue] = []
+        while self._standing and self._is_over(self._standing[0], frontier_ms):
+            records.append((segment_key(self._standing.popleft().number), None))
+        if closings:
+            number = self.next_number
+            self.next_number += 1
+            newest_ms = max(closing_ms(entry) for entry in entries_of(closings))
+            self._standing.append(Segment(number, newest_ms))
+            records.append((segment_key(number), closings))
+        return records
+
+    def _is_over(self, segment: Segment, frontier_ms: int) -> bool:
+        return segment.newest_ms + self._remember_ms < frontier_ms
+
+
+def segments_of(state: State) -> list[Segment]:
+    """The closed segments of a restored state; StateError for a cut one."""
+    try:
+        return [
+            Segment(number, max(closing_ms(entry) for entry in entries_of(segment)))
+            for number, segment in sorted(state.segments.items())
+        ]
+    except ValueError as error:
+        raise StateError(f"The changelog holds a damaged record: {error}.") from error
+
+
+def order_key(key: bytes) -> bytes:
+    """The changelog key of an order."""
+    return b"o" + key
+
+
+def segment_key(number: int) -> bytes:
+    """The changelog key of a closed segment."""
+    return b"c" + number.to_bytes(8, "big")
+
+
+def policy_key(digest: str) -> bytes:
+    """The changelog key of a text of rules and settings."""
+    return b"s" + digest.encode()
+
+
+def _put(where: dict[_K, _V], key: _K, value: _V | None) -> None:
+    if value is None:
+        where.pop(key, None)
+    else:
+        where[key] = value

@@ -1,0 +1,106 @@
+"""The header: a checkpoint's last changelog record, which alone says where to go on.
+
+Owns its format. A header of another version, or one that cannot be read, is a StateError, never a
+guess.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from zlib import crc32
+
+from schemas.records import Record
+from streams.core.sequence import Mark
+
+FORMAT_VERSION: Final = 1
+
+
+class StateError(Exception):
+    """The state in the changelog cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies the last record worked of an input, if the log is still the same."""
+
+    offset: int
+    timestamp_ms: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one input has been worked: next offset, highest record timestamp (ms), last one."""
+
+    next_offset: int
+    arrival_ms: int
+    last: Fingerprint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where a partition number goes on. `entered_inside` and `cut_ms`: the log was not read from
+    its first record; `segment` is the number of the next closed segment."""
+
+    submitted: Progress
+    returned: Progress
+    frontier_ms: int
+    partitions: int
+    policy_digest: str
+    segment: int
+    entered_inside: bool
+    cut_ms: int | None
+    worked_at_ms: int  # Wall clock of the worker; for people, never for a verdict.
+
+    def progress(self) -> tuple[Progress, Progress]:
+        """Of both sides, submitted first."""
+        return self.submitted, self.returned
+
+
+def fingerprint(record: Record) -> Fingerprint:
+    """Offset, timestamp and CRC-32 of key and value."""
+    return Fingerprint(record.offset, record.timestamp_ms, checksum(record.key, record.value))
+
+
+def checksum(key: bytes | None, value: bytes | None) -> int:
+    """CRC-32 of key, then value."""
+    return crc32(value or b"", crc32(key or b""))
+
+
+def progress_of(mark: Mark, before: Progress) -> Progress:
+    """The progress at a mark; what stood last is taken from `before` where nothing was worked."""
+    last = before.last if mark.last is None else fingerprint(mark.last)
+    return Progress(mark.next_offset, mark.arrival_ms, last)
+
+
+def encode_header(header: Header) -> bytes:
+    """The value of a header record: JSON, the format version first."""
+    fields = {"format_version": FORMAT_VERSION, **asdict(header)}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def decode_header(value: bytes) -> Header:
+    """The header again; StateError for another version or a damaged one."""
+    try:
+        fields: dict[str, Any] = json.loads(value)
+        version = fields.pop("format_version")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise StateError(f"The changelog's header cannot be read ({error}).") from error
+    if version != FORMAT_VERSION:
+        raise StateError(
+            f"The changelog's state has format version {version}, this worker writes "
+            f"{FORMAT_VERSION}: run the version of returnwatch that wrote it, or start with "
+            "another RETURNWATCH_APP_ID and read the inputs anew."
+        )
+    try:
+        submitted, returned = (_progress(fields.pop(side)) for side in ("submitted", "returned"))
+        return Header(submitted=submitted, returned=returned, **fields)
+    except (TypeError, KeyError) as error:
+        raise StateError(f"The changelog's header cannot be read ({error}).") from error
+
+
+def _progress(fields: dict[str, Any]) -> Progress:
+    last = fields["last"]
+    return Progress(
+        fields["next_offset"], fields["arrival_ms"], None if last is None else Fingerprint(**last)
+    )

@@ -1,0 +1,129 @@
+"""The ledger of one partition: its transactional producer, and checkpoints written with it.
+
+Owns the fence (`transactional.id` = `<app-id>-<partition>`) and that a checkpoint is one
+transaction: alerts, dead letters, changelog, the header last. Must not know what is decided.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from schemas.records import Record
+from streams.state.changelog import KeyValue
+
+BATCH_BYTES: Final = 512 * 1024  # Half of what a broker takes by default (message.max.bytes).
+TRANSACTION_TIMEOUT_MS: Final = 30_000
+REQUEST_TIMEOUT_MS: Final = 20_000
+FENCE_TIMEOUT_S: Final = 40.0  # Beyond a dead owner's open transaction.
+WRITE_TIMEOUT_S: Final = 60.0
+
+
+class Fenced(Exception):
+    """Another worker owns the partition by now; what was written since is void."""
+
+
+class LedgerError(Exception):
+    """A checkpoint could not be written; nothing of it is visible."""
+
+
+@dataclass(slots=True)
+class Page:
+    """One checkpoint: what goes to each topic, in order, and the changelog with the header last."""
+
+    outputs: dict[str, list[Record]] = field(default_factory=dict)
+    changelog: list[KeyValue] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the broker said of a checkpoint: the changelog's own time of it, in ms."""
+
+    log_append_ms: int
+
+
+class Ledger:
+    """Checkpoints of one partition, one at a time."""
+
+    def __init__(
+        self, client_options: Mapping[str, Any], *, app_id: str, changelog: str, partition: int
+    ) -> None:
+        self._changelog = changelog
+        self._partition = partition
+        self._producer = AIOKafkaProducer(
+            **client_options,
+            transactional_id=f"{app_id}-{partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+        )
+
+    async def fence(self) -> None:
+        """Take the partition: any other holder of the id can write no more, and what it had open
+        is aborted. LedgerError if the broker does not do it in time."""
+        try:
+            async with asyncio.timeout(FENCE_TIMEOUT_S):
+                await self._producer.start()
+        except (KafkaError, TimeoutError) as error:
+            raise LedgerError(
+                f"The transactional producer of partition {self._partition} could not start: "
+                f"{error or type(error).__name__}. Check that the broker allows transactions "
+                "and the transactional id (returnwatch doctor)."
+            ) from error
+
+    async def write(self, page: Page) -> Written:
+        """Write one checkpoint; on return it is committed. Fenced or LedgerError if it is not."""
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self._producer.begin_transaction()
+                sent = [await self._send(topic, rows) for topic, rows in page.outputs.items()]
+                changelog = [Record(0, -1, key, value, ()) for key, value in page.changelog]
+                sent.append(await self._send(self._changelog, changelog))
+                metadata = [await confirmed for group in sent for confirmed in group]
+                await self._producer.commit_transaction()
+        except ProducerFenced as error:
+            raise Fenced(f"Partition {self._partition} is owned by another worker.") from error
+        except (KafkaError, TimeoutError) as error:
+            raise LedgerError(
+                f"A checkpoint of partition {self._partition} was not written: "
+                f"{error or type(error).__name__}."
+            ) from error
+        return Written(metadata[-1].timestamp)
+
+    async def close(self) -> None:
+        """Let go of the connections; safe after any failure."""
+        await self._producer.stop()
+
+    async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
+        futures: list[asyncio.Future[Any]] = []
+        batch = self._producer.create_batch()
+        for row in rows:
+            if self._append(batch, row):
+                continue
+            futures.append(await self._submit(batch, topic))
+            batch = self._producer.create_batch()
+            taken = self._append(batch, row)
+            assert taken, "an empty batch takes any record"
+        if batch.record_count():
+            futures.append(await self._submit(batch, topic))
+        return futures
+
+    def _append(self, batch: Any, row: Record) -> bool:
+        timestamp = None if row.timestamp_ms < 0 else row.timestamp_ms
+        taken = batch.append(
+            timestamp=timestamp, key=row.key, value=row.value, headers=list(row.headers)
+        )
+        return taken is not None
+
+    async def _submit(self, batch: Any, topic: str) -> "asyncio.Future[Any]":
+        batch.close()
+        future: asyncio.Future[Any] = await self._producer.send_batch(
+            batch, topic, partition=self._partition
+        )
+        return future

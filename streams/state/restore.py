@@ -1,0 +1,82 @@
+"""Restore: a partition's changelog read to its end.
+
+The end is the position, never the last record seen: a changelog may end in a transaction marker.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from streams.state.changelog import State
+from streams.state.header import StateError
+
+STALL_TIMEOUT_S: Final = 60.0  # Without any progress at all.
+FETCH_BYTES: Final = 4 * 1024 * 1024
+POLL_MS: Final = 100
+
+OnProgress = Callable[[int, int], None]  # (offset read to, end offset)
+
+
+class RestoreStalled(Exception):
+    """The changelog could not be read to its end in time."""
+
+
+async def restore(
+    client_options: Mapping[str, Any],
+    changelog: TopicPartition,
+    *,
+    end_offset: int,
+    on_progress: OnProgress,
+) -> State:
+    """The state in a changelog partition up to `end_offset`, its high watermark after the fence.
+
+    StateError if the log is not what it says to be; RestoreStalled if it cannot be read.
+    """
+    state = State()
+    if end_offset == 0:
+        return state
+    consumer = AIOKafkaConsumer(
+        **client_options,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
+    try:
+        await consumer.start()
+        consumer.assign([changelog])
+        start = (await consumer.beginning_offsets([changelog]))[changelog]
+        consumer.seek(changelog, start)
+        position = start
+        while position < end_offset:
+            position = await _read_on(consumer, changelog, state)
+            on_progress(position, end_offset)
+    except OffsetOutOfRangeError as error:
+        raise StateError(
+            f"The changelog {changelog.topic} lost records while it was read: check that its "
+            "cleanup.policy is compact, without delete."
+        ) from error
+    except (KafkaError, TimeoutError) as error:
+        raise RestoreStalled(
+            f"The changelog {changelog.topic} partition {changelog.partition} could not be read: "
+            f"{error or f'no progress for {STALL_TIMEOUT_S:.0f} s'}."
+        ) from error
+    finally:
+        await consumer.stop()
+    return state
+
+
+async def _read_on(consumer: Any, changelog: TopicPartition, state: State) -> int:
+    """Takes in what comes next, which may be markers only; the position after it."""
+    before: int = await consumer.position(changelog)
+    position = before
+    async with asyncio.timeout(STALL_TIMEOUT_S):
+        while position == before:
+            batches = await consumer.getmany(changelog, timeout_ms=POLL_MS)
+            for record in batches.get(changelog, ()):
+                state.take(record.key, record.value)
+            position = await consumer.position(changelog)
+    return position

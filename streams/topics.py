@@ -1,0 +1,282 @@
+"""The five topics of a deployment: what they have to be, what they are, and what is to be done.
+
+Pure but for `Topics`, which asks and changes the broker.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAuthorizationFailedError
+
+from streams.settings import Settings
+from streams.transport.watermarks import BrokerUnavailable
+
+REQUEST_TIMEOUT_MS: Final = 20_000
+APPEAR_LOOKS_MAX: Final = 50
+APPEAR_LOOK_S: Final = 0.1
+TIMESTAMP_TYPE: Final = "message.timestamp.type"
+CLEANUP_POLICY: Final = "cleanup.policy"
+MESSAGE_BYTES: Final = "max.message.bytes"
+CONFIGS: Final = (TIMESTAMP_TYPE, CLEANUP_POLICY, MESSAGE_BYTES)
+
+# A dead letter is the record it was plus our headers, so it may be larger than its input allows.
+DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
+HEADERS_BYTES: Final = 16 * 1024
+
+_LOG_APPEND_TIME: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime"})
+_CHANGELOG: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime", CLEANUP_POLICY: "compact"})
+_DEAD_LETTERS: Final = MappingProxyType({MESSAGE_BYTES: str(DEAD_LETTER_BYTES)})
+
+_UNKNOWN_TOPIC: Final = 3  # Kafka's error codes.
+_NOT_AUTHORIZED: Final = 29
+_ALREADY_EXISTS: Final = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic that there has to be, and the configuration it is made with."""
+
+    name: str
+    is_input: bool
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as it is; `configs` is None where the broker does not tell."""
+
+    name: str
+    partitions: int
+    replicas: int
+    configs: Mapping[str, str] | None
+    is_forbidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in one sentence, and what to type."""
+
+    subject: str
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.problem} {self.fix}"
+
+
+def wanted_topics(settings: Settings) -> tuple[Wanted, ...]:
+    """The topics of a deployment, inputs first."""
+    return (
+        Wanted(settings.submitted_topic, True, _LOG_APPEND_TIME),
+        Wanted(settings.returned_topic, True, _LOG_APPEND_TIME),
+        Wanted(settings.alerts_topic, False, {}),
+        Wanted(settings.dead_letters_topic, False, _DEAD_LETTERS),
+        Wanted(settings.changelog_topic, False, _CHANGELOG),
+    )
+
+
+def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
+    """Everything that keeps a worker from starting on the topics that were found."""
+    wanted = wanted_topics(settings)
+    wrong = [_missing(topic) for topic in wanted if topic.name not in found]
+    present = [(topic, found[topic.name]) for topic in wanted if topic.name in found]
+    wrong += [_forbidden(topic.name) for topic, is_as in present if is_as.is_forbidden]
+    allowed = [(topic, is_as) for topic, is_as in present if not is_as.is_forbidden]
+    wrong += _unequal_counts([is_as for _, is_as in allowed])
+    for topic, is_as in allowed:
+        wrong += _misconfigured(settings, topic, is_as)
+    return wrong + _too_narrow(settings, found)
+
+
+def _missing(topic: Wanted) -> Finding:
+    return Finding(
+        topic.name, f"The topic {topic.name} does not exist.", "Type: returnwatch topics create"
+    )
+
+
+def _forbidden(name: str) -> Finding:
+    return Finding(
+        name,
+        f"The broker does not let us see the topic {name}.",
+        "Grant this user DESCRIBE, READ and WRITE on it (kafka-acls.sh --add).",
+    )
+
+
+def _unequal_counts(found: list[Found]) -> list[Finding]:
+    counts = {topic.name: topic.partitions for topic in found}
+    if len(set(counts.values())) <= 1:
+        return []
+    listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+    most = max(found, key=lambda topic: topic.partitions)
+    fewest = min(found, key=lambda topic: topic.partitions)
+    return [
+        Finding(
+            fewest.name,
+            f"The topics have unequal partition counts: {listed}.",
+            f"Before any order is in flight type: kafka-topics.sh --alter --topic {fewest.name} "
+            f"--partitions {most.partitions}",
+        )
+    ]
+
+
+def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Finding]:
+    if topic.is_input and not settings.accept_create_time:
+        return _timestamp_type(found)
+    is_changelog = topic.name == settings.changelog_topic
+    if is_changelog and found.configs and found.configs.get(CLEANUP_POLICY) != "compact":
+        policy = found.configs.get(CLEANUP_POLICY)
+        return [
+            Finding(
+                found.name,
+                f"The changelog {found.name} has cleanup.policy {policy}: it would lose state.",
+                _alter(found.name, CLEANUP_POLICY, "compact"),
+            )
+        ]
+    return []
+
+
+def _timestamp_type(found: Found) -> list[Finding]:
+    kind = None if found.configs is None else found.configs.get(TIMESTAMP_TYPE)
+    if kind == "LogAppendTime":
+        return []
+    problem = (
+        f"The broker does not tell the timestamp type of {found.name}."
+        if kind is None
+        else f"The topic {found.name} has message.timestamp.type {kind}: its times are the "
+        "producers' clocks."
+    )
+    fix = (
+        f"{_alter(found.name, TIMESTAMP_TYPE, 'LogAppendTime')} (or set "
+        "RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of docs/semantics.md)"
+    )
+    return [Finding(found.name, problem, fix)]
+
+
+def _too_narrow(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
+    """An unreadable record that does not fit into the dead letters would stop the worker."""
+    letters = settings.dead_letters_topic
+    told = {
+        name: int(topic.configs[MESSAGE_BYTES])
+        for name, topic in found.items()
+        if topic.configs and MESSAGE_BYTES in topic.configs
+    }
+    inputs = (settings.submitted_topic, settings.returned_topic)
+    needed = max((told[name] for name in inputs if name in told), default=0) + HEADERS_BYTES
+    if letters not in told or told[letters] >= needed:
+        return []
+    return [
+        Finding(
+            letters,
+            f"The topic {letters} takes records of {told[letters]} bytes, too few for the largest "
+            "of the inputs with our headers.",
+            _alter(letters, MESSAGE_BYTES, str(max(needed, DEAD_LETTER_BYTES))),
+        )
+    ]
+
+
+def _alter(topic: str, config: str, value: str) -> str:
+    return (
+        f"Type: kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+        f"--add-config {config}={value}"
+    )
+
+
+class Topics:
+    """Asks the broker about topics and makes them; an async context manager.
+
+    Every method raises BrokerUnavailable where no answer comes.
+    """
+
+    def __init__(self, client_options: Mapping[str, Any]) -> None:
+        self._admin = AIOKafkaAdminClient(**client_options, request_timeout_ms=REQUEST_TIMEOUT_MS)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._admin.start()
+        except (KafkaError, OSError) as error:
+            await self._admin.close()
+            raise BrokerUnavailable(f"No broker answers: {error}.") from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._admin.close()
+
+    @property
+    def brokers(self) -> int:
+        """How many brokers there are."""
+        return len(self._admin._client.cluster.brokers())
+
+    async def find(self, names: Iterable[str]) -> dict[str, Found]:
+        """The topics that there are, of these names."""
+        wanted = list(names)
+        try:
+            described = await self._admin.describe_topics(wanted)
+            there = [topic for topic in described if topic["error_code"] != _UNKNOWN_TOPIC]
+            configs = await self._configs([topic["topic"] for topic in there])
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+        return {topic["topic"]: _found(topic, configs.get(topic["topic"])) for topic in there}
+
+    async def find_all(self, names: list[str]) -> dict[str, Found]:
+        """The same once all of them are there, which after their making takes a moment."""
+        found = await self.find(names)
+        for _ in range(APPEAR_LOOKS_MAX):
+            if len(found) == len(names) and all(topic.partitions for topic in found.values()):
+                break
+            await asyncio.sleep(APPEAR_LOOK_S)
+            found = await self.find(names)
+        return found
+
+    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
+        """The partition counts of the topics that there are; one request."""
+        try:
+            described = await self._admin.describe_topics(list(names))
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+        there = [topic for topic in described if topic["error_code"] == 0]
+        return {topic["topic"]: len(topic["partitions"]) for topic in there}
+
+    async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
+        """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""
+        new = [
+            NewTopic(topic.name, partitions, replicas, topic_configs=dict(topic.configs))
+            for topic in topics
+        ]
+        try:
+            answer = await self._admin.create_topics(new, timeout_ms=REQUEST_TIMEOUT_MS)
+        except OSError as error:
+            raise BrokerUnavailable(f"The broker did not make the topics: {error}.") from error
+        for name, code, reason in answer.topic_errors:
+            if code == _NOT_AUTHORIZED:
+                raise TopicAuthorizationFailedError(name)
+            if code not in (0, _ALREADY_EXISTS):
+                raise KafkaError(f"the topic {name} was not made: {reason or code}")
+
+    async def _configs(self, names: list[str]) -> dict[str, Mapping[str, str]]:
+        """By topic; a topic is missing where the broker does not tell."""
+        if not names:
+            return {}
+        keys = dict.fromkeys(CONFIGS)
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=keys) for name in names]
+        try:
+            answers = await self._admin.describe_configs(resources)
+        except IncompatibleBrokerVersion:
+            return {}
+        told: dict[str, Mapping[str, str]] = {}
+        for answer in answers:
+            for code, _, _, name, entries in answer.resources:
+                if code == 0:
+                    told[name] = {entry[0]: entry[1] for entry in entries}
+        return told
+
+
+def _found(topic: dict[str, Any], configs: Mapping[str, str] | None) -> Found:
+    partitions = topic["partitions"]
+    replicas = len(partitions[0]["replicas"]) if partitions else 0
+    is_forbidden = topic["error_code"] == _NOT_AUTHORIZED
+    return Found(topic["topic"], len(partitions), replicas, configs, is_forbidden)

@@ -1,0 +1,206 @@
+"""Faust's consumer, handing over one message per fetched partition batch, in one unbroken line.
+
+Owns which partitions are open, held or closed, and the next offset of each. Partitions begin
+closed with every assignment: who watches them opens them where it wants to go on. Faust's own
+commits, seeks and gap tree are out of use.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from aiokafka import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.transport.batches import Batch
+from streams.transport.thread import BatchConsumerThread, Fetched
+
+IDLE_S: Final = 0.02  # Between looks for a partition to fetch, while there is none.
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where an open partition is read next, and the opening that its batches belong to."""
+
+    next_offset: int
+    opening: int
+
+
+class Observer(Protocol):
+    """Who watches the partitions; called in the main thread while the group rebalances."""
+
+    async def on_assigned(self, tps: frozenset[TopicPartition], generation: int) -> None: ...
+
+    async def on_revoked(self, tps: frozenset[TopicPartition]) -> None: ...
+
+
+class RebalanceListener(driver.ConsumerRebalanceListener):
+    """Pauses what was assigned before anything can be fetched of it."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._thread.pause_all(assigned)
+        await super().on_partitions_assigned(assigned)
+
+
+class BatchConsumer(driver.Consumer):
+    """See the module."""
+
+    RebalanceListener = RebalanceListener
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.generation = -1
+        self._open: dict[TopicPartition, Cursor] = {}
+        self._held: set[TopicPartition] = set()
+        self._openings = 0
+
+    async def open_partitions(self, offsets: Mapping[TopicPartition, int]) -> int:
+        """Hand these over from the given offsets on; the number of this opening."""
+        self._openings += 1
+        opening = self._openings
+        self.close_partitions(offsets)
+        await self._thread.open(offsets)
+        self._open.update({tp: Cursor(at, opening) for tp, at in offsets.items()})
+        self._held.difference_update(offsets)
+        return opening
+
+    def close_partitions(self, tps: Iterable[TopicPartition]) -> None:
+        """Hand nothing of these over until they are opened again."""
+        for tp in tps:
+            self._open.pop(tp, None)
+
+    def hold(self, tp: TopicPartition) -> None:
+        """Leave what comes next of this one where it is; nothing is lost."""
+        self._held.add(tp)
+
+    def release(self, tp: TopicPartition) -> None:
+        """Go on with one that was held."""
+        self._held.discard(tp)
+
+    async def heartbeat(self) -> None:
+        """Returns if the member stands in its assignment's generation, else LostMembership."""
+        await self._thread.prove_membership(self.generation)
+
+    async def rejoin(self) -> None:
+        """Give up every partition and join the group as a new member."""
+        self._open.clear()
+        await self._thread.rejoin()
+
+    async def committed(self, tp: TopicPartition) -> int | None:
+        """The group's committed offset of an assigned partition, if there is one."""
+        offset: int | None = await self._thread.committed(tp)
+        return offset
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Commit for lag tools; False, and no harm done, if the group does not take them now."""
+        done: bool = await self._thread.try_commit(offsets)
+        return done
+
+    # What Faust calls.
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Tell the observer first; Faust then stops the flow and drops what is under way."""
+        await self.transport.observer.on_revoked(_plain(revoked))
+        self._open.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Everything begins closed; the observer opens, from a task of its own."""
+        self._open.clear()
+        self._held.clear()
+        self.generation = generation_id
+        await super().on_partitions_assigned(assigned, generation_id)
+        await self.transport.observer.on_assigned(_plain(assigned), generation_id)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Faust's reading loop: fetch what is wanted, hand it over, as long as both run."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                wanted = self._wanted()
+                if not wanted:
+                    await asyncio.sleep(IDLE_S)
+                    continue
+                offsets = {tp: cursor.next_offset for tp, cursor in wanted.items()}
+                for fetched in await self._thread.fetch(offsets):
+                    await self._hand_over(fetched, wanted[fetched.tp])
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+
+    def _wanted(self) -> dict[TopicPartition, Cursor]:
+        if not self.flow_active:
+            return {}
+        return {tp: cursor for tp, cursor in self._open.items() if tp not in self._held}
+
+    async def _hand_over(self, fetched: Fetched, cursor: Cursor) -> None:
+        tp = fetched.tp
+        if self._open.get(tp) is not cursor:
+            return  # Closed, or opened elsewhere, while it was fetched.
+        cursor.next_offset = fetched.next_offset
+        batch = Batch(
+            tp.topic,
+            tp.partition,
+            fetched.from_offset,
+            fetched.next_offset,
+            fetched.records,
+            cursor.opening,
+        )
+        await self.callback(self._message_of(batch))
+
+    def _message_of(self, batch: Batch) -> ConsumerMessage:
+        return ConsumerMessage(
+            batch.topic,
+            batch.partition,
+            batch.from_offset,
+            0.0,
+            0,
+            [],
+            None,
+            batch,
+            None,
+            tp=TP(batch.topic, batch.partition),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def perform_seek(self) -> None:
+        """Never to the group's committed offsets: who opens a partition says where."""
+
+    def ack(self, message: Any) -> bool:
+        """Nor is its book of what was worked, which would grow for ever."""
+        return True
+
+    async def commit(self, *_: Any, **__: Any) -> bool:
+        """Faust's own commit is out of use."""
+        return False
+
+    async def verify_all_partitions_active(self) -> None:
+        """Faust's check of its own commits has nothing to look at."""
+
+
+class IdleProducer(driver.Producer):
+    """Faust wants a producer; ours are the ledgers', so this one is never connected."""
+
+    async def on_start(self) -> None:
+        """Connect nothing."""
+
+    async def flush(self) -> None:
+        """Nothing is ever buffered here."""
+
+
+class BatchTransport(driver.Transport):
+    """The transport of an app; `client_options` are aiokafka's, for every client."""
+
+    Consumer = BatchConsumer
+    Producer = IdleProducer
+
+    client_options: Mapping[str, Any]
+    observer: Observer
+
+
+def _plain(tps: Iterable[TP]) -> frozenset[TopicPartition]:
+    return frozenset(TopicPartition(tp.topic, tp.partition) for tp in tps)

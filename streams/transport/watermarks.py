@@ -1,0 +1,105 @@
+"""Where logs begin and end, asked on connections of their own.
+
+A consumer's own questions wait behind its long-polling fetches, and its ends follow its isolation
+level; these are asked read_uncommitted, one request per leader, and fetch nothing.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any, Final, Self, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.records import Record
+
+REQUEST_TIMEOUT_MS: Final = 10_000
+
+Offsets = dict[TopicPartition, int]
+_T = TypeVar("_T")
+
+
+class BrokerUnavailable(Exception):
+    """The broker did not answer a question about its logs."""
+
+
+class Watermarks:
+    """Asks for offsets; an async context manager."""
+
+    def __init__(self, client_options: Mapping[str, Any]) -> None:
+        self._options = client_options
+        self._asker: Any = None
+        self._silent_since_s: float | None = None
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the broker has not answered."""
+        return 0.0 if self._silent_since_s is None else time.monotonic() - self._silent_since_s
+
+    async def __aenter__(self) -> Self:
+        self._asker = self._new_consumer()
+        await self._answered(self._asker.start())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._asker.stop()
+
+    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
+        """The offset after the last record that is replicated, open transactions included."""
+        return await self._answered(self._asker.end_offsets(list(tps)))
+
+    async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets:
+        """The first offset still there."""
+        return await self._answered(self._asker.beginning_offsets(list(tps)))
+
+    async def offsets_for_time(self, tps: Iterable[TopicPartition], time_ms: int) -> Offsets:
+        """The first offset with a timestamp at or after `time_ms`; the end where there is none."""
+        wanted = list(tps)
+        found = await self._answered(self._asker.offsets_for_times(dict.fromkeys(wanted, time_ms)))
+        ends = await self.high_watermarks(wanted)
+        return {tp: ends[tp] if found.get(tp) is None else found[tp].offset for tp in wanted}
+
+    async def record_at(self, tp: TopicPartition, offset: int) -> Record | None:
+        """The record at an offset; None if there is none any more (or a later one stands there)."""
+        reader = self._new_consumer()
+        await self._answered(reader.start())
+        try:
+            reader.assign([tp])
+            reader.seek(tp, offset)
+            found = await self._answered(
+                reader.getmany(tp, timeout_ms=REQUEST_TIMEOUT_MS, max_records=1)
+            )
+        finally:
+            await reader.stop()
+        for record in found.get(tp, ()):
+            if record.offset == offset:
+                return Record(
+                    record.offset, record.timestamp, record.key, record.value, record.headers
+                )
+        return None
+
+    def _new_consumer(self) -> Any:
+        return AIOKafkaConsumer(
+            **self._options,
+            group_id=None,
+            isolation_level="read_uncommitted",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+
+    async def _answered(self, question: Awaitable[_T]) -> _T:
+        asked_s = time.monotonic()
+        try:
+            async with asyncio.timeout(2 * REQUEST_TIMEOUT_MS / 1000):
+                answer = await question
+        except (KafkaError, TimeoutError) as error:
+            if self._silent_since_s is None:
+                self._silent_since_s = asked_s
+            raise BrokerUnavailable(
+                "The broker did not answer a question about its logs: "
+                f"{error or 'no answer in time'}."
+            ) from error
+        self._silent_since_s = None
+        return answer

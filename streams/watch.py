@@ -1,0 +1,224 @@
+"""One partition number under watch: records in, verdicts, the next checkpoint's page out.
+
+Ties codec, sequence, tracker and header together. Knows no broker and no clock: the worker hands
+in batches, wall time and proofs, and writes the page.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from schemas.alerts import Alert
+from schemas.codec import (
+    alert_headers,
+    dead_letter_headers,
+    encode_alert,
+    read_return,
+    read_submission,
+)
+from schemas.records import RETURNED, SUBMITTED, Record
+from schemas.times import rfc3339
+from streams.core.decisions import Decision, Place
+from streams.core.rules import Policy
+from streams.core.sequence import Event, Mark, Stretch
+from streams.core.sequence import Sequence as RecordSequence
+from streams.core.tracker import Tracker
+from streams.state.changelog import (
+    HEADER_KEY,
+    KeyValue,
+    Segments,
+    State,
+    order_key,
+    policy_key,
+    segments_of,
+)
+from streams.state.header import Header, encode_header, progress_of
+from streams.state.ledger import Page
+
+DECISIONS_MAX: Final = 5_000  # Waiting to be written; with more, no further record is worked.
+OVERDUE_ORDERS_MAX: Final = 2_000  # Settled in one step, so that reading goes on beside them.
+BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead is held back.
+
+_READERS: Final[tuple[Callable[[Record], Event], ...]] = (read_submission, read_return)
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is the same for every partition number of a worker."""
+
+    app_id: str
+    submitted_topic: str
+    returned_topic: str
+    alerts_topic: str
+    dead_letters_topic: str
+    policy: Policy
+    worker: str  # Who decided, for the `returnwatch-worker` header.
+
+    def place(self, partition: int) -> Place:
+        """Where the records of one partition number stand."""
+        return Place(self.submitted_topic, self.returned_topic, partition)
+
+    def inputs(self, partition: int) -> tuple[TopicPartition, TopicPartition]:
+        """The topic partitions of one partition number: submitted, returned."""
+        submitted = TopicPartition(self.submitted_topic, partition)
+        return submitted, TopicPartition(self.returned_topic, partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment of the worker's wall clock, and what has to be said about verdicts made then."""
+
+    now_ms: int
+    marks: tuple[tuple[str, bytes], ...] = ()  # Headers such as `returnwatch-partitioner`.
+
+
+class Watch:
+    """The orders of one partition number, from restored state on."""
+
+    def __init__(self, duty: Duty, partition: int, state: State) -> None:
+        header = state.header
+        assert header is not None, "a watch begins where a header says"
+        self.partition = partition
+        self.held = False  # While set, nothing is decided; what is read waits.
+        self.counts: Counter[str] = Counter()
+        self.records_read = [0, 0]  # By side.
+        marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
+        self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
+        self.tracker = Tracker(duty.place(partition), duty.policy, header.cut_ms)
+        self._duty = duty
+        self._header = header
+        self._written_marks = self.sequence.marks()
+        self._segments = Segments(
+            duty.policy.remember_ms, header.segment, standing=segments_of(state)
+        )
+        self._known_policies = set(state.policies)
+        self._told: list[Decision] = []
+        self._put_back(state)
+
+    @property
+    def header(self) -> Header:
+        """The header of the newest page made."""
+        return self._header
+
+    @property
+    def decisions_waiting(self) -> int:
+        """How many decisions the next page would hold."""
+        return len(self._told)
+
+    def feed(self, side: int, bounds: tuple[int, int], records: Sequence[Record]) -> None:
+        """Take in what was read next of one side, as [from offset, next offset) and its records;
+        OffsetGap if it is not what comes next."""
+        read = _READERS[side]
+        events = [read(record) for record in records]
+        self.sequence.feed(side, Stretch(*bounds, records, events))
+        self.records_read[side] += len(records)
+
+    def work(self, now_ms: int) -> None:
+        """Decide what the frontier allows; it never passes the wall clock `now_ms`."""
+        if self.held or len(self._told) >= DECISIONS_MAX:
+            return
+        entries = self.sequence.take(now_ms)
+        if entries:
+            self._note_cut(entries[0][0])
+            self._told += self.tracker.apply(entries)
+        frontier_ms = self.sequence.frontier_ms
+        self._told += self.tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether overdue orders were left for the next step."""
+        return self.tracker.is_overdue
+
+    def waits_since_ms(self) -> int | None:
+        """The time that has to be complete before anything more can be decided: of the first
+        record that waits, or of the next timer. None while nothing waits."""
+        times = (self.sequence.first_waiting_ms(), self.tracker.book.timers.next_ms())
+        return min((time for time in times if time is not None), default=None)
+
+    def is_full(self, side: int) -> bool:
+        """Whether one side should not be read further for now."""
+        if self.sequence.buffered(side) < BUFFERED_RECORDS_MAX:
+            return False
+        stuck = self.held or len(self._told) >= DECISIONS_MAX
+        return stuck or self.sequence.is_ahead(side)
+
+    def is_dirty(self) -> bool:
+        """Whether the next page would hold anything that the last one does not."""
+        return bool(
+            self._told
+            or self.tracker.book.has_changes()
+            or self.sequence.marks() != self._written_marks
+        )
+
+    def page(self, at: Instant) -> Page:
+        """The next checkpoint; from here on it counts as written, so a failure ends the watch."""
+        told, self._told = self._told, []
+        orders, closings = self.tracker.book.take_changes()
+        self._written_marks = self.sequence.marks()
+        changelog: list[KeyValue] = [(order_key(key), value) for key, value in orders.items()]
+        changelog += self._segments.records(closings, self.sequence.frontier_ms)
+        policy = self._duty.policy
+        if policy.digest() not in self._known_policies:
+            self._known_policies.add(policy.digest())
+            changelog.append((policy_key(policy.digest()), policy.text().encode()))
+        self._header = self._next_header(at.now_ms)
+        changelog.append((HEADER_KEY, encode_header(self._header)))
+        return Page(self._outputs(told, at), changelog)
+
+    def _put_back(self, state: State) -> None:
+        book = self.tracker.book
+        for _, segment in sorted(state.segments.items()):
+            book.restore_segment(segment)
+        book.restore_orders(state.orders)
+
+    def _note_cut(self, first_arrival_ms: int) -> None:
+        if self._header.entered_inside and self._header.cut_ms is None:
+            self._header = replace(self._header, cut_ms=first_arrival_ms)
+            self.tracker.enter_inside(first_arrival_ms)
+
+    def _next_header(self, now_ms: int) -> Header:
+        submitted, returned = self._written_marks
+        before = self._header
+        return replace(
+            before,
+            submitted=progress_of(submitted, before.submitted),
+            returned=progress_of(returned, before.returned),
+            frontier_ms=self.sequence.frontier_ms,
+            policy_digest=self._duty.policy.digest(),
+            segment=self._segments.next_number,
+            worked_at_ms=now_ms,
+        )
+
+    def _outputs(self, told: list[Decision], at: Instant) -> dict[str, list[Record]]:
+        run = self._run_headers(at)
+        alerts: list[Record] = []
+        letters: list[Record] = []
+        for decision in told:
+            if isinstance(decision, Alert):
+                self.counts[decision.type] += 1
+                alerts.append(self._alert_record(decision, run))
+            else:
+                self.counts["dead_letters"] += 1
+                record = decision.unreadable.record
+                headers = dead_letter_headers(decision)
+                letters.append(Record(0, record.timestamp_ms, record.key, record.value, headers))
+        pairs = ((self._duty.alerts_topic, alerts), (self._duty.dead_letters_topic, letters))
+        return {topic: rows for topic, rows in pairs if rows}
+
+    def _alert_record(self, alert: Alert, run: list[tuple[str, bytes]]) -> Record:
+        headers = [*alert_headers(alert, f"/returnwatch/{self._duty.app_id}"), *run]
+        return Record(0, -1, alert.order_id.encode(), encode_alert(alert), headers)
+
+    def _run_headers(self, at: Instant) -> list[tuple[str, bytes]]:
+        submitted, returned = self._written_marks
+        texts = {
+            "returnwatch-worker": self._duty.worker,
+            "returnwatch-decided-at": rfc3339(at.now_ms),
+            "returnwatch-frontier": str(self.sequence.frontier_ms),
+            "returnwatch-offsets": f"{submitted.next_offset}/{returned.next_offset}",
+            "returnwatch-settings": self._duty.policy.digest(),
+        }
+        return [*((name, text.encode()) for name, text in texts.items()), *at.marks]

@@ -1,0 +1,1 @@
+"""The web port: is it alive, is it ready, and its metrics for Prometheus."""

@@ -1,0 +1,56 @@
+"""What the web port says of a worker, also before there is one."""
+
+import time
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from streams.settings import Settings
+from streams.transport.watermarks import BrokerUnavailable
+from streams.web.metrics import Snapshot, render
+from streams.web.server import Pages
+from streams.worker import Worker
+
+CONNECTING: Final = "connecting to the broker"
+
+
+class Status:
+    """The pages of a worker that is attached once it is there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bootstrap = settings.bootstrap_servers
+        self._worker: Worker | None = None
+
+    def attach(self, worker: Worker) -> None:
+        """From now on the pages are about this worker."""
+        self._worker = worker
+
+    def pages(self) -> Pages:
+        """What the web server asks for."""
+        return Pages(self._unready, self._metrics)
+
+    def _unready(self) -> list[str]:
+        if self._worker is None:
+            return [f"{CONNECTING} at {self._bootstrap}"]
+        return self._worker.unready()
+
+    async def _metrics(self) -> bytes:
+        worker = self._worker
+        now_ms = time.time_ns() // 1_000_000
+        if worker is None:
+            return render(Snapshot((), {}, {}, (), now_ms))
+        lags = await _lags(worker)
+        held = worker.means.rhythm.holds.reasons()
+        return render(Snapshot(worker.roster, worker.restores, lags, held, now_ms))
+
+
+async def _lags(worker: Worker) -> dict[TopicPartition, int]:
+    """Asked of the broker for each scrape; left out where it does not answer."""
+    worked = {tp: at for charge in worker.roster for tp, at in charge.offsets().items()}
+    if not worked:
+        return {}
+    try:
+        ends = await worker.means.watermarks.high_watermarks(worked)
+    except BrokerUnavailable:
+        return {}
+    return {tp: max(ends[tp] - at, 0) for tp, at in worked.items()}

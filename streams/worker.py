@@ -1,0 +1,286 @@
+"""The worker: which partitions are in its care, and what happens as they come and go.
+
+The group's listener only notes an assignment; a task of the worker's own takes partitions over
+while they are paused. What goes wrong anywhere ends in `failed`, and the worker stops.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+
+from streams.charge import Charge, Rhythm
+from streams.guards import PartitionerGuard
+from streams.prover import Prover
+from streams.roster import Roster
+from streams.state.ledger import Fenced
+from streams.takeover import RestoreProgress, Taken, Takeover, Terms
+from streams.transport.batches import Batch
+from streams.transport.consumer import BatchConsumer
+from streams.transport.thread import LostMembership
+from streams.transport.watermarks import BrokerUnavailable, Watermarks
+from streams.watch import Watch
+
+LAST_CHECKPOINT_TIMEOUT_S: Final = 5.0  # Of partitions that move on, or of a worker that stops.
+TAKEOVERS_MAX: Final = 4  # At a time.
+LOST_FENCES_MAX: Final = 3
+LOST_FENCES_WINDOW_S: Final = 60.0
+COMMIT_INTERVAL_S: Final = 1.0
+RETRY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class LostTooOften(Exception):
+    """Other workers took this one's partitions again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the group gave this worker last."""
+
+    partitions: frozenset[int]
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a worker works with; `broker_timeout_s` bounds a silence of the broker."""
+
+    terms: Terms
+    rhythm: Rhythm
+    prover: Prover
+    watermarks: Watermarks
+    partitioners: PartitionerGuard
+    broker_timeout_s: float
+
+
+class Worker:
+    """The transport's observer, and the agent's hands; made inside a running loop."""
+
+    def __init__(self, means: Means, consumer: Callable[[], BatchConsumer]) -> None:
+        self.roster = Roster(consumer, self._lost)
+        self.restores: dict[int, RestoreProgress] = {}
+        self.assignment: Assignment | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.means = means
+        self._consumer = consumer
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lost_at_s: deque[float] = deque()
+        self._lost_now: set[int] = set()  # Fenced away in this generation.
+
+    def unready(self) -> list[str]:
+        """Why the worker is not ready, in sentences; nothing if it is."""
+        if self.assignment is None:
+            return ["waiting for the consumer group to assign partitions"]
+        reasons = [
+            f"partition {partition} is restored to {progress.read_to} of {progress.end}"
+            for partition, progress in sorted(self.restores.items())
+        ]
+        is_open = {charge.watch.partition for charge in self.roster.open_charges()}
+        closed = sorted(self.assignment.partitions - is_open - set(self.restores))
+        if closed:
+            reasons.append(f"partitions {closed} are being taken over")
+        silent_s = self.means.watermarks.silent_s
+        if silent_s:
+            reasons.append(f"the broker has not answered for {silent_s:.0f} s")
+        return [*reasons, *self.means.rhythm.holds.sentences()]
+
+    def start(self) -> None:
+        """Begin to tend; assignments come from the transport."""
+        prover, roster = self.means.prover, self.roster
+        self.spawn(self._tend())
+        self.spawn(self._commit_offsets())
+        self.spawn(self._keep_asking(lambda: prover.run(roster.open_charges, self._work)))
+
+    async def take(self, batch: Batch) -> None:
+        """Work what was read next of a partition; what is left of an earlier opening is dropped."""
+        charge = self.roster.get(batch.partition)
+        if charge is None or charge.opening != batch.opening:
+            return
+        side = charge.side_of(batch.topic)
+        self.means.partitioners.look(side, batch)
+        charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
+        self._work(charge)
+
+    async def stop(self) -> None:
+        """Write a last checkpoint of everything, unless something failed, and let go."""
+        self.roster.close_all()
+        try:
+            if not self.failed.done():
+                await self.roster.write_all(LAST_CHECKPOINT_TIMEOUT_S)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.roster.drop_all()
+
+    # What the transport calls while the group rebalances.
+
+    async def on_revoked(self, tps: frozenset[TopicPartition]) -> None:
+        """Write what there is; which partitions really go is known with the next assignment."""
+        self.roster.close_all()
+        await self.roster.write_all(LAST_CHECKPOINT_TIMEOUT_S)
+
+    async def on_assigned(self, tps: frozenset[TopicPartition], generation: int) -> None:
+        """Only notes it: the heartbeat waits for this to return."""
+        self.roster.close_all()
+        self.assignment = Assignment(frozenset(tp.partition for tp in tps), generation)
+        self._lost_now.clear()
+        self._changed.set()
+
+    # What goes on beside.
+
+    async def _tend(self) -> None:
+        """Follow each assignment; a newer one interrupts."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            assert self.assignment is not None
+            following = asyncio.create_task(self._follow(self.assignment))
+            changed = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait({following, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
+                following.cancel()
+                outcome, _ = await asyncio.gather(following, changed, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                await self._not_followed(outcome)
+
+    async def _not_followed(self, outcome: Exception) -> None:
+        errors = outcome.exceptions if isinstance(outcome, ExceptionGroup) else (outcome,)
+        for error in errors:
+            if not isinstance(error, LostMembership | Fenced):
+                raise error
+        log.info("the assignment is out of date", reason=str(errors[0]))
+        if any(isinstance(error, Fenced) for error in errors):
+            await self._join_anew()
+
+    async def _follow(self, assignment: Assignment) -> None:
+        for partition in self.roster.partitions - assignment.partitions:
+            self.roster.drop(partition)
+        for charge in self.roster:
+            await self.roster.open(charge)
+        new = sorted(assignment.partitions - self.roster.partitions - self._lost_now)
+        kept = sorted(self.roster.partitions)
+        log.info("partitions assigned", kept=kept, new=new, generation=assignment.generation)
+        gate = asyncio.Semaphore(TAKEOVERS_MAX)
+        async with asyncio.TaskGroup() as group:
+            for partition in new:
+                group.create_task(self._take_over(partition, gate))
+
+    async def _take_over(self, partition: int, gate: asyncio.Semaphore) -> None:
+        means = self.means
+        async with gate:
+            began_s = time.monotonic()
+            takeover = Takeover(
+                means.terms,
+                partition,
+                broker=means.watermarks,
+                member=self._consumer(),
+                record_at=means.watermarks.record_at,
+            )
+            self.restores[partition] = takeover.progress
+            try:
+                charge = await self._begin(partition, await takeover.run())
+            finally:
+                del self.restores[partition]
+            await self.roster.open(charge)
+            log.info(
+                "partition taken over",
+                partition=partition,
+                orders=len(charge.watch.tracker.book.orders),
+                restored_offsets=takeover.progress.read_to,
+                took_s=round(time.monotonic() - began_s, 3),
+            )
+
+    async def _begin(self, partition: int, taken: Taken) -> Charge:
+        duty, rhythm = self.means.terms.duty, self.means.rhythm
+        try:
+            watch = Watch(duty, partition, taken.state)
+            charge = Charge(watch, taken.ledger, duty.inputs(partition), rhythm)
+            if taken.is_new:  # Where to start must survive a crash: it stands in a header at once.
+                await charge.write_now()
+        except BaseException:
+            await taken.ledger.close()
+            raise
+        self.roster.add(charge)
+        return charge
+
+    def _lost(self, charge: Charge, error: Exception) -> None:
+        """A checkpoint failed: fenced, the partition is another's; else a restart is right."""
+        if not isinstance(error, Fenced):
+            self._fail(error)
+            return
+        partition = charge.watch.partition
+        log.warning("partition is owned by another worker", partition=partition)
+        self._lost_now.add(partition)
+        self.roster.drop(partition)
+        self.spawn(self._join_anew())
+
+    async def _join_anew(self) -> None:
+        """Leave the group and join it again; partitions come with the next assignment only."""
+        now_s = time.monotonic()
+        self._lost_at_s.append(now_s)
+        while self._lost_at_s[0] < now_s - LOST_FENCES_WINDOW_S:
+            self._lost_at_s.popleft()
+        if len(self._lost_at_s) > LOST_FENCES_MAX:
+            raise LostTooOften(
+                f"Other workers took partitions {len(self._lost_at_s)} times within "
+                f"{LOST_FENCES_WINDOW_S:.0f} s: check that no other deployment uses the same "
+                f"RETURNWATCH_APP_ID ({self.means.terms.duty.app_id})."
+            )
+        await self._consumer().rejoin()
+
+    async def _commit_offsets(self) -> None:
+        """For lag tools only, and only what stands in a checkpoint."""
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            for charge in self.roster.open_charges():
+                offsets = charge.offsets()
+                changed = offsets != charge.committed
+                if changed and await self._consumer().commit_offsets(offsets):
+                    charge.committed = offsets
+
+    async def _keep_asking(self, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A broker that does not answer is asked again, for as long as it may be silent."""
+        while True:
+            try:
+                await ask()
+            except BrokerUnavailable as error:
+                if self.means.watermarks.silent_s > self.means.broker_timeout_s:
+                    raise
+                log.warning("broker does not answer, asking again", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    def _work(self, charge: Charge) -> None:
+        charge.work()
+        consumer = self._consumer()
+        for side, tp in enumerate(charge.tps):
+            if charge.watch.is_full(side):
+                consumer.hold(tp)
+            else:
+                consumer.release(tp)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside, until the worker stops; its failure is the worker's."""
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
