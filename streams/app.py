@@ -17,7 +17,8 @@ from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
 from streams.prover import Prover
 from streams.settings import Settings
 from streams.takeover import Terms
-from streams.topics import Finding, Topics, findings, wanted_topics
+from streams.topic_admin import Topics
+from streams.topics import Finding, findings, wanted_topics
 from streams.transport.consumer import BatchTransport
 from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant

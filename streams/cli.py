@@ -14,6 +14,7 @@ from streams.app import Refused
 from streams.commands.alerts import WrongTime, alerts
 from streams.commands.config import config
 from streams.commands.console import complain
+from streams.commands.doctor import doctor
 from streams.commands.rules import rules
 from streams.commands.send import WrongTopic, send
 from streams.commands.topics import topics
@@ -55,6 +56,7 @@ app.command(send)
 app.command(alerts)
 app.command(rules)
 app.command(config)
+app.command(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -21,6 +21,7 @@ class LogReader:
 
     def __init__(self, client_options: Mapping[str, Any], topic: str) -> None:
         self._topic = topic
+        self._servers = ",".join(client_options["bootstrap_servers"])
         self._consumer: Any = AIOKafkaConsumer(
             **client_options,
             group_id=None,
@@ -35,22 +36,27 @@ class LogReader:
             await self._consumer.start()
         except KafkaError as error:
             await self._consumer.stop()
-            raise BrokerUnavailable(f"No broker answers: {error}.") from error
+            raise BrokerUnavailable(
+                f"No broker answers at {self._servers}: check KAFKA_BOOTSTRAP_SERVERS, and that "
+                "Kafka runs there."
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def records(self, *, from_ms: int | None, follow: bool) -> AsyncIterator[Record]:
+    async def records(
+        self, *, from_ms: int | None, follow: bool
+    ) -> AsyncIterator[tuple[TopicPartition, Record]]:
         """Records written since `from_ms` (all if None), each partition in its order."""
         try:
             tps = await self._assign()
             await self._begin(tps, from_ms)
             ends = await self._consumer.end_offsets(tps)
             while follow or await self._is_before(ends):
-                for records in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
-                    for it in records:
-                        yield Record(it.offset, it.timestamp, it.key, it.value, it.headers)
+                for tp, found in (await self._consumer.getmany(timeout_ms=POLL_MS)).items():
+                    for it in found:
+                        yield tp, Record(it.offset, it.timestamp, it.key, it.value, it.headers)
         except KafkaError as error:
             raise BrokerUnavailable(f"{self._topic} cannot be read: {error}.") from error
 

@@ -49,19 +49,24 @@ class Partitioners:
 
     def look(self, side: int, partition: int, records: Iterable[Record]) -> bool:
         """Take in keys of a stretch; whether any of them was still worth a look."""
-        sample = self._samples.setdefault((side, partition), _Sample())
-        if len(sample.keys) >= KEYS_LOOKED_AT or self._partitions == 1:
+        sample = self._samples.get((side, partition))
+        if self._partitions == 1 or (sample and len(sample.keys) >= KEYS_LOOKED_AT):
             return False
-        for record in records:
-            key = record.key
-            if key is None or key in sample.keys:
+        keys = (record.key for record in records if record.key is not None)
+        self.look_at_keys(side, partition, keys)
+        return True
+
+    def look_at_keys(self, side: int, partition: int, keys: Iterable[bytes]) -> None:
+        """Take in keys of one topic partition, until there are enough distinct ones."""
+        sample = self._samples.setdefault((side, partition), _Sample())
+        for key in keys:
+            if len(sample.keys) >= KEYS_LOOKED_AT:
+                break
+            if key in sample.keys:
                 continue
             sample.keys.add(key)
             for name in HASHES:
                 sample.fits[name] += partition_by(name, key, self._partitions) == partition
-            if len(sample.keys) >= KEYS_LOOKED_AT:
-                break
-        return True
 
     def finding(self) -> Finding:
         """What is known by now."""

@@ -1,24 +1,12 @@
-"""The five topics of a deployment: what they have to be, what they are, and what is to be done.
+"""The five topics of a deployment: what they have to be, and what is wrong with what was found."""
 
-Pure but for `Topics`, which asks and changes the broker.
-"""
-
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Self
-
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAuthorizationFailedError
+from typing import Final
 
 from streams.settings import Settings
-from streams.transport.watermarks import BrokerUnavailable
 
-REQUEST_TIMEOUT_MS: Final = 20_000
-APPEAR_LOOKS_MAX: Final = 50
-APPEAR_LOOK_S: Final = 0.1
 TIMESTAMP_TYPE: Final = "message.timestamp.type"
 CLEANUP_POLICY: Final = "cleanup.policy"
 MESSAGE_BYTES: Final = "max.message.bytes"
@@ -31,10 +19,6 @@ HEADERS_BYTES: Final = 16 * 1024
 _LOG_APPEND_TIME: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime"})
 _CHANGELOG: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime", CLEANUP_POLICY: "compact"})
 _DEAD_LETTERS: Final = MappingProxyType({MESSAGE_BYTES: str(DEAD_LETTER_BYTES)})
-
-_UNKNOWN_TOPIC: Final = 3  # Kafka's error codes.
-_NOT_AUTHORIZED: Final = 29
-_ALREADY_EXISTS: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,99 +168,3 @@ def _alter(topic: str, config: str, value: str) -> str:
         f"Type: kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
         f"--add-config {config}={value}"
     )
-
-
-class Topics:
-    """Asks the broker about topics and makes them; an async context manager.
-
-    Every method raises BrokerUnavailable where no answer comes.
-    """
-
-    def __init__(self, client_options: Mapping[str, Any]) -> None:
-        self._admin = AIOKafkaAdminClient(**client_options, request_timeout_ms=REQUEST_TIMEOUT_MS)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._admin.start()
-        except (KafkaError, OSError) as error:
-            await self._admin.close()
-            raise BrokerUnavailable(f"No broker answers: {error}.") from error
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._admin.close()
-
-    @property
-    def brokers(self) -> int:
-        """How many brokers there are."""
-        return len(self._admin._client.cluster.brokers())
-
-    async def find(self, names: Iterable[str]) -> dict[str, Found]:
-        """The topics that there are, of these names."""
-        wanted = list(names)
-        try:
-            described = await self._admin.describe_topics(wanted)
-            there = [topic for topic in described if topic["error_code"] != _UNKNOWN_TOPIC]
-            configs = await self._configs([topic["topic"] for topic in there])
-        except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
-        return {topic["topic"]: _found(topic, configs.get(topic["topic"])) for topic in there}
-
-    async def find_all(self, names: list[str]) -> dict[str, Found]:
-        """The same once all of them are there, which after their making takes a moment."""
-        found = await self.find(names)
-        for _ in range(APPEAR_LOOKS_MAX):
-            if len(found) == len(names) and all(topic.partitions for topic in found.values()):
-                break
-            await asyncio.sleep(APPEAR_LOOK_S)
-            found = await self.find(names)
-        return found
-
-    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
-        """The partition counts of the topics that there are; one request."""
-        try:
-            described = await self._admin.describe_topics(list(names))
-        except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
-        there = [topic for topic in described if topic["error_code"] == 0]
-        return {topic["topic"]: len(topic["partitions"]) for topic in there}
-
-    async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
-        """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""
-        new = [
-            NewTopic(topic.name, partitions, replicas, topic_configs=dict(topic.configs))
-            for topic in topics
-        ]
-        try:
-            answer = await self._admin.create_topics(new, timeout_ms=REQUEST_TIMEOUT_MS)
-        except OSError as error:
-            raise BrokerUnavailable(f"The broker did not make the topics: {error}.") from error
-        for name, code, reason in answer.topic_errors:
-            if code == _NOT_AUTHORIZED:
-                raise TopicAuthorizationFailedError(name)
-            if code not in (0, _ALREADY_EXISTS):
-                raise KafkaError(f"the topic {name} was not made: {reason or code}")
-
-    async def _configs(self, names: list[str]) -> dict[str, Mapping[str, str]]:
-        """By topic; a topic is missing where the broker does not tell."""
-        if not names:
-            return {}
-        keys = dict.fromkeys(CONFIGS)
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=keys) for name in names]
-        try:
-            answers = await self._admin.describe_configs(resources)
-        except IncompatibleBrokerVersion:
-            return {}
-        told: dict[str, Mapping[str, str]] = {}
-        for answer in answers:
-            for code, _, _, name, entries in answer.resources:
-                if code == 0:
-                    told[name] = {entry[0]: entry[1] for entry in entries}
-        return told
-
-
-def _found(topic: dict[str, Any], configs: Mapping[str, str] | None) -> Found:
-    partitions = topic["partitions"]
-    replicas = len(partitions[0]["replicas"]) if partitions else 0
-    is_forbidden = topic["error_code"] == _NOT_AUTHORIZED
-    return Found(topic["topic"], len(partitions), replicas, configs, is_forbidden)

@@ -91,7 +91,7 @@ def _told(value: dict[str, Any]) -> str:
 async def _show(settings: Settings, from_ms: int | None, *, follow: bool, as_json: bool) -> None:
     options = settings.kafka_client_options()
     async with LogReader(options, settings.alerts_topic) as reader:
-        async for record in reader.records(from_ms=from_ms, follow=follow):
+        async for _, record in reader.records(from_ms=from_ms, follow=follow):
             _print(record, as_json=as_json)
 
 

@@ -15,7 +15,7 @@ from schemas.codec import read_return, read_submission
 from schemas.records import Record, Unreadable
 from streams.commands.console import complain, err
 from streams.settings import Settings, load_settings
-from streams.topics import Topics
+from streams.topic_admin import Topics
 from streams.transport.watermarks import BrokerUnavailable
 
 IN_FLIGHT_MAX: Final = 5_000  # Records handed to the producer and not yet confirmed.

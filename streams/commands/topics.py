@@ -10,7 +10,8 @@ from rich.table import Table
 
 from streams.commands.console import complain, out
 from streams.settings import Settings, load_settings
-from streams.topics import TIMESTAMP_TYPE, Finding, Found, Topics, findings, wanted_topics
+from streams.topic_admin import Topics
+from streams.topics import TIMESTAMP_TYPE, Finding, Found, findings, wanted_topics
 from streams.transport.watermarks import BrokerUnavailable
 
 topics = App(name="topics", help="Make or check the five topics.")

@@ -8,6 +8,7 @@ import structlog
 
 from streams import logs
 from streams.app import watch
+from streams.interpreter import tune
 from streams.rulebook import load_policy
 from streams.settings import load_settings
 
@@ -24,6 +25,7 @@ def worker() -> None:
     settings = load_settings()
     policy = load_policy(settings)
     logs.set_up(settings.log_level, settings.log_format)
+    tune()
 
     async def run() -> None:
         stop = asyncio.Event()

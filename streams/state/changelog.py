@@ -8,12 +8,13 @@ header under `h`.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from streams.core.closed import closing_ms, entries_of
+from streams.core.closed import ENTRY_BYTES, closing_ms, entries_of
 from streams.state.header import Header, StateError, decode_header
 
 HEADER_KEY = b"h"
+SEGMENT_BYTES_MAX: Final = 10_000 * ENTRY_BYTES  # 240 kB, well within what a broker takes.
 
 KeyValue = tuple[bytes, bytes | None]
 
@@ -65,17 +66,19 @@ class Segments:
         self.next_number = first
 
     def records(self, closings: bytes, frontier_ms: int) -> list[KeyValue]:
-        """The new segment, if there is something to keep, and the tombstones that are due."""
+        """What there is to keep, as new segments, and the tombstones that are due."""
         records: list[KeyValue] = []
         while self._standing and self._is_over(self._standing[0], frontier_ms):
             records.append((segment_key(self._standing.popleft().number), None))
-        if closings:
-            number = self.next_number
-            self.next_number += 1
-            newest_ms = max(closing_ms(entry) for entry in entries_of(closings))
-            self._standing.append(Segment(number, newest_ms))
-            records.append((segment_key(number), closings))
-        return records
+        starts = range(0, len(closings), SEGMENT_BYTES_MAX)
+        return [*records, *(self._new(closings[at : at + SEGMENT_BYTES_MAX]) for at in starts)]
+
+    def _new(self, closings: bytes) -> KeyValue:
+        number = self.next_number
+        self.next_number += 1
+        newest_ms = max(closing_ms(entry) for entry in entries_of(closings))
+        self._standing.append(Segment(number, newest_ms))
+        return segment_key(number), closings
 
     def _is_over(self, segment: Segment, frontier_ms: int) -> bool:
         return segment.newest_ms + self._remember_ms < frontier_ms

@@ -30,3 +30,13 @@ def test_numbers_go_on_where_the_last_header_stood() -> None:
 
     assert key == segment_key(7)
     assert segments.next_number == 8
+
+
+def test_many_closings_are_kept_in_segments_that_a_broker_takes() -> None:
+    segments = Segments(1_000, first=0)
+    packed = closings(*range(10_000, 35_000))
+
+    records = segments.records(packed, 35_000)
+
+    assert [len(value or b"") for _, value in records] == [240_000, 240_000, 120_000]
+    assert b"".join(value or b"" for _, value in records) == packed

@@ -1,0 +1,154 @@
+"""Looks at a deployment from outside: what a worker would meet, and what to type where it fails.
+
+Reads only; joins no consumer group and writes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from schemas.records import RETURNED, SUBMITTED
+from streams.log_reader import LogReader
+from streams.partitioners import KEYS_LOOKED_AT, Finding, Partitioners
+from streams.rulebook import load_policy
+from streams.settings import Settings
+from streams.topic_admin import Topics
+from streams.topics import TIMESTAMP_TYPE, Found, findings, wanted_topics
+
+RECORDS_LOOKED_AT_MAX: Final = 20_000  # Of each input, while looking for distinct keys.
+
+# Keys of Kafka's protocol: https://kafka.apache.org/protocol#protocol_api_keys
+_FETCH: Final = 1
+_INIT_PRODUCER_ID: Final = 22
+_DESCRIBE_CLUSTER: Final = 60
+
+
+class State(Enum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, what was seen, and what to do where it is not right."""
+
+    subject: str
+    state: State
+    seen: str
+    fix: str = ""
+
+
+def configuration(settings: Settings) -> Iterator[Check]:
+    """The settings agree, or they could not have been loaded; the rules are read here."""
+    yield Check("configuration", State.OK, f"read; the app id is {settings.app_id}")
+    policy = load_policy(settings)
+    where = "no rules file, one deadline for all" if settings.rules is None else str(settings.rules)
+    yield Check("rules", State.OK, f"{len(policy.rules.rules)} ({where})")
+    is_plain = settings.security_protocol in {"PLAINTEXT", "SSL"}
+    if is_plain and settings.sasl_username is not None:
+        yield Check(
+            "KAFKA_SASL_USERNAME",
+            State.WARNING,
+            f"set, but KAFKA_SECURITY_PROTOCOL is {settings.security_protocol}: nobody logs in",
+            "Set KAFKA_SECURITY_PROTOCOL=SASL_SSL, or take the username out.",
+        )
+
+
+async def deployment(settings: Settings) -> list[Check]:
+    """The broker, its topics and their keys; BrokerUnavailable where no broker answers."""
+    async with Topics(settings.kafka_client_options()) as topics:
+        found = await topics.find(topic.name for topic in wanted_topics(settings))
+        checks = [*broker(settings, topics), *of_topics(settings, found)]
+    inputs = [found.get(name) for name in (settings.submitted_topic, settings.returned_topic)]
+    counts = {topic.partitions for topic in inputs if topic is not None}
+    if None not in inputs and len(counts) == 1:
+        checks.append(await partitioners(settings, counts.pop()))
+    return checks
+
+
+def broker(settings: Settings, topics: Topics) -> Iterator[Check]:
+    """What answers, and whether it can do transactions."""
+    versions = topics.api_versions()
+    many = "1 broker" if topics.brokers == 1 else f"{topics.brokers} brokers"
+    seen = f"{many} at {settings.bootstrap_servers}, Apache Kafka {release_of(versions)}"
+    yield Check("broker", State.OK, seen)
+    if _INIT_PRODUCER_ID not in versions:
+        yield Check(
+            "transactions",
+            State.WRONG,
+            "the broker does not offer them",
+            "Use Apache Kafka 0.11 or later; every checkpoint is a transaction.",
+        )
+
+
+def release_of(versions: dict[int, tuple[int, int]]) -> str:
+    """Which release speaks these versions, as far as they tell.
+
+    4.0 dropped the oldest versions of Fetch (KIP-896), 2.8 brought DescribeCluster (KIP-700).
+    """
+    if versions.get(_FETCH, (0, 0))[0] >= 4:
+        return "4.0 or later"
+    return "2.8 to 3.9" if _DESCRIBE_CLUSTER in versions else "before 2.8"
+
+
+def of_topics(settings: Settings, found: dict[str, Found]) -> Iterator[Check]:
+    """Each topic: as it is, or what is wrong with it."""
+    wrong = findings(settings, found)
+    for finding in wrong:
+        yield Check(finding.subject, State.WRONG, finding.problem, finding.fix)
+    for name, topic in found.items():
+        if any(finding.subject == name for finding in wrong):
+            continue
+        time = (topic.configs or {}).get(TIMESTAMP_TYPE, "timestamp type unknown")
+        seen = f"{topic.partitions} partitions, {topic.replicas} replicas, {time}"
+        yield Check(name, State.OK, seen)
+
+
+async def partitioners(settings: Settings, partitions: int) -> Check:
+    """Whether the first keys of both inputs were partitioned by the same hash."""
+    looked = Partitioners(partitions)
+    for side, topic in (
+        (SUBMITTED, settings.submitted_topic),
+        (RETURNED, settings.returned_topic),
+    ):
+        await _look(settings, topic, _looker(looked, side))
+    seen = "; ".join(
+        f"{name}: {looked.describe(side)}"
+        for side, name in ((SUBMITTED, "submitted"), (RETURNED, "returned"))
+    )
+    finding = looked.finding()
+    if finding is Finding.DIFFERENT:
+        fix = (
+            "Set the same partitioner in both producers (librdkafka: partitioner=murmur2_random) "
+            "and start on new topics."
+        )
+        return Check("partitioners", State.WRONG, seen, fix)
+    if finding is Finding.UNPROVEN:
+        fix = "Nothing to do: with 20 distinct keys in each topic it can be told."
+        return Check("partitioners", State.WARNING, f"not known yet ({seen})", fix)
+    same = "one partition" if partitions == 1 else f"the same hash ({seen})"
+    return Check("partitioners", State.OK, same)
+
+
+def _looker(looked: Partitioners, side: int) -> Callable[[int, list[bytes]], None]:
+    return lambda partition, keys: looked.look_at_keys(side, partition, keys)
+
+
+async def _look(settings: Settings, topic: str, look: Callable[[int, list[bytes]], None]) -> None:
+    """Hand over keys by partition until there are enough, or the topic's end."""
+    seen: dict[int, set[bytes]] = {}
+    read = 0
+    async with LogReader(settings.kafka_client_options(), topic) as reader:
+        async for tp, record in reader.records(from_ms=None, follow=False):
+            keys = seen.setdefault(tp.partition, set())
+            if record.key is not None and len(keys) < KEYS_LOOKED_AT:
+                keys.add(record.key)
+            read += 1
+            if read >= RECORDS_LOOKED_AT_MAX:
+                break
+    for partition, keys in seen.items():
+        look(partition, list(keys))

@@ -1,0 +1,137 @@
+"""Asks the broker about topics, and makes them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+
+from streams.topics import CONFIGS, Found, Wanted
+from streams.transport.watermarks import BrokerUnavailable
+
+REQUEST_TIMEOUT_MS: Final = 20_000
+APPEAR_LOOKS_MAX: Final = 50
+APPEAR_LOOK_S: Final = 0.1
+
+_UNKNOWN_TOPIC: Final = 3  # Kafka's error codes.
+_NOT_AUTHORIZED: Final = 29
+_ALREADY_EXISTS: Final = 36
+
+
+class Topics:
+    """Asks the broker about topics and makes them; an async context manager.
+
+    Every method raises BrokerUnavailable where no answer comes.
+    """
+
+    def __init__(self, client_options: Mapping[str, Any]) -> None:
+        self._servers = ",".join(client_options["bootstrap_servers"])
+        self._admin = AIOKafkaAdminClient(**client_options, request_timeout_ms=REQUEST_TIMEOUT_MS)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._admin.start()
+        except (KafkaConnectionError, OSError) as error:
+            await self._admin.close()
+            raise BrokerUnavailable(
+                f"No broker answers at {self._servers}: check KAFKA_BOOTSTRAP_SERVERS, and that "
+                "Kafka runs there."
+            ) from error
+        except KafkaError as error:
+            await self._admin.close()
+            raise BrokerUnavailable(
+                f"The broker at {self._servers} does not let us in: {error}. Check KAFKA_SASL_*, "
+                "KAFKA_SSL_* and KAFKA_SECURITY_PROTOCOL."
+            ) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._admin.close()
+
+    @property
+    def brokers(self) -> int:
+        """How many brokers there are."""
+        return len(self._admin._client.cluster.brokers())
+
+    def api_versions(self) -> dict[int, tuple[int, int]]:
+        """The protocol versions (lowest, highest) that a connected broker speaks, by API key."""
+        for connection in self._admin._client._conns.values():
+            return dict(connection._versions)
+        return {}
+
+    async def find(self, names: Iterable[str]) -> dict[str, Found]:
+        """The topics that there are, of these names."""
+        wanted = list(names)
+        try:
+            described = await self._admin.describe_topics(wanted)
+            there = [topic for topic in described if topic["error_code"] != _UNKNOWN_TOPIC]
+            configs = await self._configs([topic["topic"] for topic in there])
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+        return {topic["topic"]: _found(topic, configs.get(topic["topic"])) for topic in there}
+
+    async def find_all(self, names: list[str]) -> dict[str, Found]:
+        """The same once all of them are there, which after their making takes a moment."""
+        found = await self.find(names)
+        for _ in range(APPEAR_LOOKS_MAX):
+            if len(found) == len(names) and all(topic.partitions for topic in found.values()):
+                break
+            await asyncio.sleep(APPEAR_LOOK_S)
+            found = await self.find(names)
+        return found
+
+    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
+        """The partition counts of the topics that there are; one request."""
+        try:
+            described = await self._admin.describe_topics(list(names))
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+        there = [topic for topic in described if topic["error_code"] == 0]
+        return {topic["topic"]: len(topic["partitions"]) for topic in there}
+
+    async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
+        """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""
+        new = [
+            NewTopic(topic.name, partitions, replicas, topic_configs=dict(topic.configs))
+            for topic in topics
+        ]
+        try:
+            answer = await self._admin.create_topics(new, timeout_ms=REQUEST_TIMEOUT_MS)
+        except OSError as error:
+            raise BrokerUnavailable(f"The broker did not make the topics: {error}.") from error
+        for name, code, reason in answer.topic_errors:
+            if code == _NOT_AUTHORIZED:
+                raise TopicAuthorizationFailedError(name)
+            if code not in (0, _ALREADY_EXISTS):
+                raise KafkaError(f"the topic {name} was not made: {reason or code}")
+
+    async def _configs(self, names: list[str]) -> dict[str, Mapping[str, str]]:
+        """By topic; a topic is missing where the broker does not tell."""
+        if not names:
+            return {}
+        keys = dict.fromkeys(CONFIGS)
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=keys) for name in names]
+        try:
+            answers = await self._admin.describe_configs(resources)
+        except IncompatibleBrokerVersion:
+            return {}
+        told: dict[str, Mapping[str, str]] = {}
+        for answer in answers:
+            for code, _, _, name, entries in answer.resources:
+                if code == 0:
+                    told[name] = {entry[0]: entry[1] for entry in entries}
+        return told
+
+
+def _found(topic: dict[str, Any], configs: Mapping[str, str] | None) -> Found:
+    partitions = topic["partitions"]
+    replicas = len(partitions[0]["replicas"]) if partitions else 0
+    is_forbidden = topic["error_code"] == _NOT_AUTHORIZED
+    return Found(topic["topic"], len(partitions), replicas, configs, is_forbidden)
