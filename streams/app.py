@@ -16,6 +16,7 @@ from streams.core.rules import Policy
 from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
 from streams.prover import Prover
 from streams.settings import Settings
+from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
 from streams.topics import Finding, findings, wanted_topics
@@ -107,10 +108,10 @@ def means_of(
     settings: Settings, policy: Policy, watermarks: Watermarks, *, partitions: int
 ) -> Means:
     """What the worker works with."""
+    store = KafkaStore(settings.kafka_client_options(), settings.app_id, settings.changelog_topic)
     terms = Terms(
         duty_of(settings, policy),
-        settings.kafka_client_options(),
-        changelog_topic=settings.changelog_topic,
+        store,
         partitions=partitions,
         start_at=settings.start_at_ms,
     )

@@ -14,16 +14,20 @@ from streams.app import Refused
 from streams.commands.alerts import WrongTime, alerts
 from streams.commands.config import config
 from streams.commands.console import complain
+from streams.commands.demo import demo
 from streams.commands.doctor import doctor
 from streams.commands.rules import rules
 from streams.commands.send import WrongTopic, send
 from streams.commands.topics import topics
 from streams.commands.worker import worker
+from streams.demo.embedded import EmbeddedBrokerMissing
+from streams.demo.performance import WorkerFailed
 from streams.rulebook import RulebookError
 from streams.settings import SettingsError
 from streams.state.header import StateError
 from streams.state.ledger import LedgerError
 from streams.state.restore import RestoreStalled
+from streams.transport.consumer import ReadFailed
 from streams.transport.watermarks import BrokerUnavailable
 from streams.web.server import PortTaken
 from streams.worker import LostTooOften
@@ -32,16 +36,25 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it.
 
-_WRONG_USE: Final = (CycloptsError, SettingsError, RulebookError, WrongTopic, WrongTime)
+_WRONG_USE: Final = (
+    CycloptsError,
+    EmbeddedBrokerMissing,
+    RulebookError,
+    SettingsError,
+    WrongTime,
+    WrongTopic,
+)
 _FAILED: Final = (
     BrokerUnavailable,
     KafkaError,
     LedgerError,
     LostTooOften,
     PortTaken,
+    ReadFailed,
     Refused,
     RestoreStalled,
     StateError,
+    WorkerFailed,
 )
 
 app = App(
@@ -57,16 +70,12 @@ app.command(alerts)
 app.command(rules)
 app.command(config)
 app.command(doctor)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and end the process with its status: 0, 1 for a failure while running, 2
-    for wrong use or configuration."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+app.command(demo)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; its status."""
+    """Run one command; its status: 0, 1 for a failure while running, 2 for wrong use or
+    configuration."""
     logs.hush()
     try:
         status = app(
@@ -89,7 +98,3 @@ def _complain(error: Exception, status: int) -> int:
     for sentence in str(error).splitlines() or [type(error).__name__]:
         complain(sentence)
     return status
-
-
-if __name__ == "__main__":
-    main()

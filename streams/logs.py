@@ -46,6 +46,8 @@ def set_up(level: str, layout: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     handler.addFilter(_is_worth_saying)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET)
     root.setLevel(level.upper())
 
 

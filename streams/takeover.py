@@ -4,7 +4,7 @@ Owns the order of these steps and every reason to refuse. What is asked of the b
 through `Broker`, what reads and writes the changelog is streams.state's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from streams.core.sequence import NEVER_MS
 from streams.state.changelog import State
 from streams.state.header import Header, Progress, StateError, fingerprint
 from streams.state.ledger import Ledger
-from streams.state.restore import restore
+from streams.state.store import KafkaStore
 from streams.watch import Duty
 
 Offsets = dict[TopicPartition, int]
@@ -50,8 +50,7 @@ class Terms:
     """How a takeover is to be done; `start_at` is earliest, latest or a time in ms."""
 
     duty: Duty
-    client_options: Mapping[str, Any]
-    changelog_topic: str
+    store: KafkaStore
     partitions: int
     start_at: str | int
 
@@ -87,12 +86,7 @@ class Takeover:
     async def run(self) -> Taken:
         """Take the partition; on any failure the ledger is closed and nothing was written."""
         terms = self.terms
-        ledger = Ledger(
-            terms.client_options,
-            app_id=terms.duty.app_id,
-            changelog=terms.changelog_topic,
-            partition=self.partition,
-        )
+        ledger = terms.store.ledger(self.partition)
         try:
             await self.member.heartbeat()
             await ledger.fence()
@@ -107,24 +101,19 @@ class Takeover:
         return Taken(state, ledger, is_new)
 
     async def _restored(self) -> State:
-        changelog = TopicPartition(self.terms.changelog_topic, self.partition)
+        changelog = self.terms.store.changelog(self.partition)
         end = (await self.broker.high_watermarks([changelog]))[changelog]
         self.progress.end = end
 
         def note(read_to: int, _: int) -> None:
             self.progress.read_to = read_to
 
-        return await restore(self.terms.client_options, changelog, end_offset=end, on_progress=note)
+        return await self.terms.store.restore(self.partition, end_offset=end, on_progress=note)
 
     async def _first_header(self) -> Header:
         for tp in self.terms.duty.inputs(self.partition):
             if await self.member.committed(tp) is not None:
-                raise StateError(
-                    f"Partition {self.partition} has committed group offsets but no state in "
-                    f"{self.terms.changelog_topic}: its changelog was lost. Delete the offsets of "
-                    f"consumer group {self.terms.duty.app_id} to build the state again from the "
-                    "inputs (RETURNWATCH_START_AT=earliest); verdicts already told are told again."
-                )
+                raise StateError(self._lost_state())
         submitted, returned = self.terms.duty.inputs(self.partition)
         starts = await self.broker.log_starts([submitted, returned])
         # The returned side first: a submission read must not miss the return that came meanwhile.
@@ -140,6 +129,14 @@ class Takeover:
             entered_inside=submitted_at > 0 or returned_at > 0,
             cut_ms=None,
             worked_at_ms=0,
+        )
+
+    def _lost_state(self) -> str:
+        return (
+            f"Partition {self.partition} has committed group offsets but no state in "
+            f"{self.terms.store.changelog_topic}: its changelog was lost. Delete the offsets of "
+            f"consumer group {self.terms.duty.app_id} to build the state again from the inputs "
+            "(RETURNWATCH_START_AT=earliest); verdicts already told are told again."
         )
 
     async def _start_offset(self, tp: TopicPartition, log_start: int) -> int:

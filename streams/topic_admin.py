@@ -12,6 +12,7 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.topics import CONFIGS, Found, Wanted
 from streams.transport.watermarks import BrokerUnavailable
@@ -70,7 +71,7 @@ class Topics:
         """The topics that there are, of these names."""
         wanted = list(names)
         try:
-            described = await self._admin.describe_topics(wanted)
+            described = await self._describe(wanted)
             there = [topic for topic in described if topic["error_code"] != _UNKNOWN_TOPIC]
             configs = await self._configs([topic["topic"] for topic in there])
         except (KafkaError, OSError) as error:
@@ -90,7 +91,7 @@ class Topics:
     async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
         """The partition counts of the topics that there are; one request."""
         try:
-            described = await self._admin.describe_topics(list(names))
+            described = await self._describe(list(names))
         except (KafkaError, OSError) as error:
             raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
         there = [topic for topic in described if topic["error_code"] == 0]
@@ -111,6 +112,13 @@ class Topics:
                 raise TopicAuthorizationFailedError(name)
             if code not in (0, _ALREADY_EXISTS):
                 raise KafkaError(f"the topic {name} was not made: {reason or code}")
+
+    async def _describe(self, names: list[str]) -> list[dict[str, Any]]:
+        """A question must not make a topic, as it does by default."""
+        request = MetadataRequest(names, allow_auto_topic_creation=False)
+        answer = await self._admin._send_request(request)
+        described: list[dict[str, Any]] = answer.to_object()["topics"]
+        return described
 
     async def _configs(self, names: list[str]) -> dict[str, Mapping[str, str]]:
         """By topic; a topic is missing where the broker does not tell."""

@@ -104,10 +104,13 @@ class Worker:
         charge = self.roster.get(batch.partition)
         if charge is None or charge.opening != batch.opening:
             return
-        side = charge.side_of(batch.topic)
-        self.means.partitioners.look(side, batch)
-        charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
-        self._work(charge)
+        try:
+            side = charge.side_of(batch.topic)
+            self.means.partitioners.look(side, batch)
+            charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
+            self._work(charge)
+        except Exception as error:  # Faust would start its agent again, over records that are lost.
+            self.on_failed(error)
 
     async def stop(self) -> None:
         """Write a last checkpoint of everything, unless something failed, and let go."""
@@ -134,6 +137,11 @@ class Worker:
         self.assignment = Assignment(frozenset(tp.partition for tp in tps), generation)
         self._lost_now.clear()
         self._changed.set()
+
+    def on_failed(self, error: BaseException) -> None:
+        """Stop the worker for this reason; the first one counts."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
 
     # What goes on beside.
 
@@ -217,7 +225,7 @@ class Worker:
     def _lost(self, charge: Charge, error: Exception) -> None:
         """A checkpoint failed: fenced, the partition is another's; else a restart is right."""
         if not isinstance(error, Fenced):
-            self._fail(error)
+            self.on_failed(error)
             return
         partition = charge.watch.partition
         log.warning("partition is owned by another worker", partition=partition)
@@ -279,8 +287,4 @@ class Worker:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        if not self.failed.done():
-            self.failed.set_exception(error)
+            self.on_failed(error)

@@ -14,6 +14,7 @@ from streams.core.closed import ENTRY_BYTES, closing_ms, entries_of
 from streams.state.header import Header, StateError, decode_header
 
 HEADER_KEY = b"h"
+SEGMENT_KEY_BYTES: Final = 9
 SEGMENT_BYTES_MAX: Final = 10_000 * ENTRY_BYTES  # 240 kB, well within what a broker takes.
 
 KeyValue = tuple[bytes, bytes | None]
@@ -40,13 +41,19 @@ class State:
     policies: dict[str, str] = field(default_factory=dict)
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """Take in the next record; StateError for one that is none of ours."""
+        """Take in the next record; StateError for one that is none of ours, or damaged."""
+        try:
+            self._take(key, value)
+        except UnicodeDecodeError as error:
+            raise StateError(f"The changelog holds a damaged record: {error}.") from error
+
+    def _take(self, key: bytes | None, value: bytes | None) -> None:
         kind = None if key is None else key[:1]
         if key is None or kind is None:
             raise StateError("The changelog holds a record without a key: it is not ours.")
         if kind == b"o":
             _put(self.orders, key[1:], value)
-        elif kind == b"c":
+        elif kind == b"c" and len(key) == SEGMENT_KEY_BYTES:
             _put(self.segments, int.from_bytes(key[1:], "big"), value)
         elif kind == b"s":
             text = None if value is None else value.decode()

@@ -84,7 +84,7 @@ def decode_header(value: bytes) -> Header:
     try:
         fields: dict[str, Any] = json.loads(value)
         version = fields.pop("format_version")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise StateError(f"The changelog's header cannot be read ({error}).") from error
     if version != FORMAT_VERSION:
         raise StateError(

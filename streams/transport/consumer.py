@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import TopicPartition
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -34,6 +39,12 @@ class Observer(Protocol):
     async def on_assigned(self, tps: frozenset[TopicPartition], generation: int) -> None: ...
 
     async def on_revoked(self, tps: frozenset[TopicPartition]) -> None: ...
+
+    def on_failed(self, error: Exception) -> None: ...
+
+
+class ReadFailed(Exception):
+    """The inputs cannot be read on; the text says why and what to do."""
 
 
 class RebalanceListener(driver.ConsumerRebalanceListener):
@@ -118,19 +129,25 @@ class BatchConsumer(driver.Consumer):
         await self.transport.observer.on_assigned(_plain(assigned), generation_id)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        """Faust's reading loop: fetch what is wanted, hand it over, as long as both run."""
+        """Faust's reading loop: hand over what was fetched, as long as both run."""
         try:
             while not (self.should_stop or fetcher.should_stop):
-                wanted = self._wanted()
-                if not wanted:
-                    await asyncio.sleep(IDLE_S)
-                    continue
-                offsets = {tp: cursor.next_offset for tp, cursor in wanted.items()}
-                for fetched in await self._thread.fetch(offsets):
-                    await self._hand_over(fetched, wanted[fetched.tp])
+                await self._drain_some()
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
-                raise
+                self.transport.observer.on_failed(ReadFailed("The consumer has stopped."))
+        except (KafkaError, ReadFailed) as error:
+            self.transport.observer.on_failed(_in_words(error))
+
+    async def _drain_some(self) -> None:
+        wanted = self._wanted()
+        if not wanted:
+            await self._thread.check()
+            await asyncio.sleep(IDLE_S)
+            return
+        offsets = {tp: cursor.next_offset for tp, cursor in wanted.items()}
+        for fetched in await self._thread.fetch(offsets):
+            await self._hand_over(fetched, wanted[fetched.tp])
 
     def _wanted(self) -> dict[TopicPartition, Cursor]:
         if not self.flow_active:
@@ -204,3 +221,22 @@ class BatchTransport(driver.Transport):
 
 def _plain(tps: Iterable[TP]) -> frozenset[TopicPartition]:
     return frozenset(TopicPartition(tp.topic, tp.partition) for tp in tps)
+
+
+def _in_words(error: Exception) -> Exception:
+    if isinstance(error, OffsetOutOfRangeError):
+        where = ", ".join(
+            f"{tp.topic} partition {tp.partition} at offset {offset}"
+            for tp, offset in dict(*error.args).items()
+        )
+        return ReadFailed(
+            f"{where} is not in the log any more: retention removed records that were not read. "
+            "Give the topic a longer retention; start with another RETURNWATCH_APP_ID to go on "
+            "from what is left."
+        )
+    if isinstance(error, GroupAuthorizationFailedError):
+        return ReadFailed(
+            "The broker does not let this user join the consumer group: grant it READ on the group "
+            "(kafka-acls.sh --add --group)."
+        )
+    return error

@@ -2,46 +2,52 @@
 
 import tracemalloc
 
-from schemas.codec import read_return, read_submission
+from schemas.codec import read_submission
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core.closed import Closed, ClosedOrders, order_hash
 from streams.core.decisions import Place
 from streams.core.rules import Policy, single_rule
 from streams.core.sequence import Mark, Sequence, Stretch
 from streams.core.tracker import Tracker
-from tests.bench.load import a_return, submission
-from tests.broker.records import NewRecord
+from tests.bench.load import WITHIN_MS, submission
 
 ORDERS = 200_000
+BATCH = 5_000
 NOW_MS = 1_800_000_000_000
 
 
 def main() -> None:
-    policy = Policy(single_rule(30_000))
-    tracker = Tracker(Place("order-submitted", "order-returned", 0), policy)
+    tracker = Tracker(Place("order-submitted", "order-returned", 0), Policy(single_rule(WITHIN_MS)))
     sequence = Sequence((Mark(0), Mark(0)))
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for side, make, read in (
-        (SUBMITTED, submission, read_submission),
-        (RETURNED, a_return, read_return),
-    ):
-        for first in range(0, ORDERS, 5_000):
-            records = [record_of(n, make(n, NOW_MS)) for n in range(first, first + 5_000)]
-            events = [read(record) for record in records]
-            sequence.feed(side, Stretch(first, first + 5_000, records, events))
-            at_ms = NOW_MS + 1 + side
-            sequence.prove(SUBMITTED, 0, at_ms)
-            sequence.prove(RETURNED, 0, at_ms)
-            tracker.apply(sequence.take(at_ms))
-            tracker.book.take_changes()
-        del records, events
-        now = tracemalloc.get_traced_memory()[0]
-        what = "an open order" if side == SUBMITTED else "a remembered closed order"
-        print(f"{(now - before) / ORDERS:.0f} bytes {what}, {ORDERS:,} of them, one partition")
+    _submit(tracker, sequence)
+    _print("an open order", before)
+    before = tracemalloc.get_traced_memory()[0]
+    closed = ClosedOrders(remember_ms=600_000)
+    for number in range(ORDERS):
+        closed.add(order_hash(b"%d" % number), Closed(1, "accepted", NOW_MS))
+    _print("a remembered closed order", before)
 
 
-def record_of(offset: int, record: NewRecord) -> Record:
-    return Record(offset, NOW_MS, record.key, record.value, ())
+def _submit(tracker: Tracker, sequence: Sequence) -> None:
+    for first in range(0, ORDERS, BATCH):
+        new = [submission(number, NOW_MS) for number in range(first, first + BATCH)]
+        records = [
+            Record(first + at, NOW_MS, record.key, record.value, ())
+            for at, record in enumerate(new)
+        ]
+        events = [read_submission(record) for record in records]
+        sequence.feed(SUBMITTED, Stretch(first, first + BATCH, records, events))
+        for proven in (SUBMITTED, RETURNED):
+            sequence.prove(proven, 0, NOW_MS + 1)
+        tracker.apply(sequence.take(NOW_MS + 1))
+        tracker.book.take_changes()
+
+
+def _print(what: str, before: int) -> None:
+    took = (tracemalloc.get_traced_memory()[0] - before) / ORDERS
+    print(f"{took:.0f} bytes {what} ({ORDERS:,} of them in one partition)")
 
 
 if __name__ == "__main__":

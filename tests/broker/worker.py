@@ -39,7 +39,7 @@ class WorkerProcess:
         port = env.get("RETURNWATCH_WEB_PORT") or str(free_port())
         self.env = {"RETURNWATCH_WEB_PORT": port, **env}
         self.web = f"http://127.0.0.1:{port}"
-        self._command = [sys.executable, "-m", "streams.cli", "worker", *arguments]
+        self._command = [sys.executable, "-m", "streams.entry", "worker", *arguments]
         self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=folder))
         self._process: ChildProcess | None = None
 

@@ -59,7 +59,7 @@ SPEAKING_CALLS: Final = {"print", "open", "input"}
 
 # The composition root wires everything, so only what starts it may know it.
 STARTS_THE_APP: Final = ("streams.app", "streams.cli", "streams.commands", "streams.demo")
-NOBODY_IMPORTS_CLI: Final = ("streams.cli",)
+NOBODY_IMPORTS_CLI: Final = ("streams.entry",)
 
 
 def module_of(path: Path) -> str:

@@ -1,0 +1,156 @@
+"""The command line: what wrong use looks like, and that every command shows how it is used."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+from streams import cli
+
+OURS = ("KAFKA_", "RETURNWATCH_")
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+
+
+def commands(app: App, *words: str) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, as one types it."""
+    below = [name for name in app if not name.startswith("-")]
+    if words and not below:
+        yield words
+    for name in below:
+        yield from commands(app[name], *words, name)
+
+
+COMMANDS = list(commands(cli.app))
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What standard error says, where standard output says nothing."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return captured.err.splitlines()
+
+
+def test_the_commands_are_found() -> None:
+    assert {("worker",), ("topics", "create"), ("rules", "explain"), ("send",)} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_shows_an_example(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.run([*words, "--help"])
+
+    told = capsys.readouterr()
+    assert (status, told.err) == (0, "")
+    assert re.search(rf"Example: .*returnwatch {' '.join(words)}", told.out, re.DOTALL)
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["topics"], ["rules"]])
+def test_without_a_command_the_commands_are_listed(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.run(words)
+
+    told = capsys.readouterr()
+    assert (status, told.err) == (0, "")
+    assert "Commands" in told.out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["--version"]) == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "words, named",
+    [
+        (["wrker"], "wrker"),
+        (["topics", "destroy"], "destroy"),
+        (["worker", "--fast"], "--fast"),
+        (["alerts", "--from"], "--from"),
+        (["topics", "create", "--partitions", "many"], "many"),
+        (["topics", "create", "--partitions", "0"], "--partitions"),
+        (["send"], "TOPIC"),
+        (["send", "a", "b"], "b"),
+        (["config", "more"], "more"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_one_sentence_and_status_2(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.run(words)
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert sentence.startswith("returnwatch: ")
+    assert named.lower() in sentence.lower()
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_no_command_starts_with_a_setting_that_is_not_there(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETURNWATCH_GRACE", "1")
+
+    status = cli.run([*words, "order-submitted"] if words == ("send",) else words)
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert "RETURNWATCH_GRACE " in sentence
+    assert "RETURNWATCH_GRACE_S" in sentence
+
+
+def test_every_wrong_setting_has_its_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETURNWATCH_GRACE_S", "soon")
+    monkeypatch.setenv("RETURNWATCH_WEB_PORT", "70000")
+
+    status = cli.run(["worker"])
+
+    sentences = complaint(capsys)
+    assert status == 2
+    assert len(sentences) == 2
+    assert all(sentence.startswith("returnwatch: RETURNWATCH_") for sentence in sentences)
+
+
+def test_rules_that_cannot_be_read_are_wrong_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.toml").write_text("[defalt]\n")
+    monkeypatch.setenv("RETURNWATCH_RULES", "rules.toml")
+
+    status = cli.run(["rules", "explain"])
+
+    sentences = complaint(capsys)
+    assert status == 2
+    assert all("rules.toml:" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize("when", ["yesterday", "-2", "-h", "2026-01-31", "-5w", "2026-01-31T12:00"])
+def test_a_time_that_is_none_is_wrong_use(when: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.run(["alerts", f"--from={when}"])
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert f"--from {when} is no time" in sentence
+
+
+def test_a_topic_without_a_schema_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.run(["send", "order-alerts"])
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert "send to order-submitted or order-returned, or give --raw" in sentence
