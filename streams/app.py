@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 import time
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -14,6 +15,7 @@ from streams.agent import watch_orders
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
 from streams.core.rules import Policy
 from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
+from streams.means import Means
 from streams.prover import Prover
 from streams.settings import Settings
 from streams.state.store import KafkaStore
@@ -25,10 +27,11 @@ from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant
 from streams.web.server import WebServer
 from streams.web.status import Status
-from streams.worker import Means, Worker
+from streams.worker import Worker
 
 BATCHES_WAITING_MAX: Final = 4  # Handed over and not yet worked; each of up to 5,000 records.
-STOP_TIMEOUT_S: Final = 4.0  # For Faust and its consumer to leave the group.
+STOP_TIMEOUT_S: Final = 9.0  # From the reason to stop to the end of the process.
+CHECK_S: Final = 1.0
 RETRY_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
@@ -176,26 +179,46 @@ async def _reach(settings: Settings, stop: asyncio.Event, stack: AsyncExitStack)
 
 
 async def _run(app: faust.App, worker: Worker, stop: asyncio.Event) -> None:
-    stopped = asyncio.create_task(stop.wait())
-    crashed = asyncio.create_task(_crash_of(app))
-    try:
-        worker.start()
-        await app.start()
-        ends: set[asyncio.Future[Any]] = {stopped, crashed, worker.failed}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-        crashed.cancel()
-        await worker.stop()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await app.stop()
+    beside: list[asyncio.Task[Any]] = [
+        asyncio.create_task(stop.wait()),
+        asyncio.create_task(_start(app)),
+        asyncio.create_task(_crash_of(app, stop)),
+    ]
+    worker.start()
+    ends: list[asyncio.Future[Any]] = [*beside, worker.failed]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    errors = [error for end in ends if end.done() and (error := end.exception()) is not None]
+    # The rest happens within STOP_TIMEOUT_S, even where a library's thread does not end.
+    last_resort = threading.Timer(STOP_TIMEOUT_S, _give_up, errors[:1])
+    last_resort.daemon = True
+    last_resort.start()
+    for task in beside:
+        task.cancel()
+    await worker.stop()
+    await asyncio.gather(app.stop(), *beside, return_exceptions=True)
+    last_resort.cancel()
+    if errors:
+        raise errors[0]
     if worker.failed.done():
         worker.failed.result()
-    if crashed.done() and not crashed.cancelled():
-        crashed.result()
 
 
-async def _crash_of(app: faust.App) -> None:
+async def _start(app: faust.App) -> None:
+    """Start Faust, then look for what the group's member meets; never returns."""
+    await app.start()
+    while True:
+        await app.consumer.check()
+        await asyncio.sleep(CHECK_S)
+
+
+async def _crash_of(app: faust.App, stop: asyncio.Event) -> None:
     await app.wait_until_stopped()
     if app.crash_reason is not None:
         raise app.crash_reason
+    if not stop.is_set():
+        raise RuntimeError("Faust stopped without a reason")
+
+
+def _give_up(error: BaseException | None = None) -> None:
+    log.error("stopping took too long, leaving", limit_s=STOP_TIMEOUT_S, stopped_by=str(error))
+    os._exit(1)

@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 
 from schemas.records import RETURNED, SUBMITTED
 from streams.guards import Holds
+from streams.state.header import Header
 from streams.state.ledger import Ledger
 from streams.watch import DECISIONS_MAX, Instant, Watch
 
@@ -61,8 +62,10 @@ class Charge:
     rhythm: Rhythm
     opening: int = 0
     checkpoint_s: float = 0.0  # How long the newest took.
-    written_at_s: float = field(default_factory=time.monotonic)
+    written_at_s: float = field(default_factory=lambda: time.monotonic())
     committed: dict[TopicPartition, int] = field(default_factory=dict)
+    is_dropped: bool = False
+    _written: Header | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -79,9 +82,13 @@ class Charge:
         if waiting and (waiting >= DECISIONS_MAX // 2 or self._is_at_edge(now_ms)):
             self._wake.set()
 
+    def can_go_on(self, now_ms: int) -> bool:
+        """Whether something can be decided now that the last step left."""
+        return not self.rhythm.holds and self.watch.can_go_on(now_ms)
+
     def offsets(self) -> dict[TopicPartition, int]:
-        """How far both sides have been worked in the newest checkpoint."""
-        progress = self.watch.header.progress()
+        """How far both sides have been worked in the newest checkpoint that is committed."""
+        progress = (self._written or self.watch.header).progress()
         return {tp: side.next_offset for tp, side in zip(self.tps, progress, strict=True)}
 
     async def keep_written(self) -> None:
@@ -97,14 +104,17 @@ class Charge:
         async with self._writing:
             self._wake.clear()
             is_idle = time.monotonic() - self.written_at_s > IDLE_CHECKPOINT_S
-            if not (self.watch.is_dirty() or is_idle):
+            if self.is_dropped or not (self.watch.is_dirty() or is_idle):
                 return
             await self.write_now()
 
     async def write_now(self) -> None:
         """Write a checkpoint, even an empty one."""
         began_s = time.monotonic()
-        await self.ledger.write(self.watch.page(self.rhythm.instant()))
+        page = self.watch.page(self.rhythm.instant())
+        header = self.watch.header
+        await self.ledger.write(page)
+        self._written = header
         self.written_at_s = time.monotonic()
         self.checkpoint_s = self.written_at_s - began_s
         self.watch.counts["checkpoints"] += 1

@@ -15,6 +15,7 @@ from streams.charge import Charge
 from streams.state.header import StateError
 
 ASK_PAUSE_S: Final = 0.01  # Between two questions.
+ASK_AGAIN_MS: Final = 5_000  # Though the last end is not reached: a log may also get shorter.
 LOOK_MAX_S: Final = 0.05  # Between looks at what waits.
 LOOK_MIN_S: Final = 0.001
 
@@ -34,7 +35,7 @@ class Prover:
         self._asked = asked
         self._grace_ms = grace_ms
         self._clock = clock
-        self._ends: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, tuple[int, int]] = {}  # And when they were asked for.
 
     async def run(
         self, charges: Callable[[], Iterable[Charge]], on_worked: Callable[[Charge], None]
@@ -43,7 +44,7 @@ class Prover:
         while True:
             current = list(charges())
             for charge in current:
-                if charge.watch.is_overdue and not charge.rhythm.holds:
+                if charge.can_go_on(self._clock()):
                     on_worked(charge)
             await self._prove(current, on_worked)
             await asyncio.sleep(self._pause_s(current))
@@ -56,9 +57,9 @@ class Prover:
         positions = {tp: at for charge in waiting for tp, at in _positions(charge)}
         asked_ms = self._clock()  # Before asking: what is appended later is later.
         ends = await self._asked.high_watermarks(tps)
-        self._ends.update(ends)
-        for tp in tps:
-            _check_not_beyond(tp, positions[tp], ends[tp])
+        for tp, end in ends.items():
+            self._ends[tp] = (end, asked_ms)
+            _check_not_beyond(tp, positions[tp], end)
         for charge in waiting:
             for side, tp in enumerate(charge.tps):
                 if tp in ends:
@@ -72,12 +73,16 @@ class Prover:
             return False
         if since_ms + self._grace_ms >= self._clock():
             return False
-        sequence = charge.watch.sequence
         return all(
-            sequence.position(side) >= self._ends.get(charge.tps[side], 0)
+            self._is_worth_asking(charge, side)
             for side in (SUBMITTED, RETURNED)
-            if sequence.complete_ms(side) <= since_ms
+            if charge.watch.sequence.complete_ms(side) <= since_ms
         )
+
+    def _is_worth_asking(self, charge: Charge, side: int) -> bool:
+        end, asked_ms = self._ends.get(charge.tps[side], (0, 0))
+        is_reached = charge.watch.sequence.position(side) >= end
+        return is_reached or self._clock() - asked_ms >= ASK_AGAIN_MS
 
     def _unproven(self, charge: Charge) -> list[TopicPartition]:
         since_ms = charge.watch.waits_since_ms() or 0
@@ -85,9 +90,9 @@ class Prover:
         return [tp for side, tp in enumerate(charge.tps) if sequence.complete_ms(side) <= since_ms]
 
     def _pause_s(self, charges: list[Charge]) -> float:
-        if any(charge.watch.is_overdue and not charge.rhythm.holds for charge in charges):
-            return 0.0
         now_ms = self._clock()
+        if any(charge.can_go_on(now_ms) for charge in charges):
+            return 0.0
         waits = [charge.watch.waits_since_ms() for charge in charges]
         due_ms = [since + self._grace_ms + 1 for since in waits if since is not None]
         soonest_s = min((due - now_ms for due in due_ms), default=1_000) / 1_000

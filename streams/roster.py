@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from streams.charge import Charge
-from streams.state.ledger import Fenced
 from streams.transport.consumer import BatchConsumer
 
 log = structlog.get_logger(__name__)
@@ -70,6 +69,7 @@ class Roster:
         if charge is None:
             return
         charge.opening = 0
+        charge.is_dropped = True
         self.consumer().close_partitions(charge.tps)
         writer = self._writers.pop(partition)
         if writer is not asyncio.current_task():
@@ -107,7 +107,4 @@ class Roster:
             self.on_lost(charge, error)
 
     async def _close(self, charge: Charge) -> None:
-        try:
-            await charge.ledger.close()
-        except Fenced:
-            log.debug("closed after it was fenced", partition=charge.watch.partition)
+        await charge.ledger.close()

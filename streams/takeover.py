@@ -35,8 +35,8 @@ class Broker(Protocol):
 class Member(Protocol):
     """What a takeover asks of the consumer group's member."""
 
-    async def heartbeat(self) -> None:
-        """Returns while the member stands in its assignment's generation, else raises."""
+    async def heartbeat(self, generation: int) -> None:
+        """Returns while the member stands in the generation of its assignment, else raises."""
 
     async def committed(self, tp: TopicPartition) -> int | None:
         """The group's committed offset, if there is one."""
@@ -78,6 +78,7 @@ class Takeover:
 
     terms: Terms
     partition: int
+    generation: int  # Of the assignment that gave us the partition.
     broker: Broker
     member: Member
     record_at: RecordAt
@@ -88,7 +89,7 @@ class Takeover:
         terms = self.terms
         ledger = terms.store.ledger(self.partition)
         try:
-            await self.member.heartbeat()
+            await self.member.heartbeat(self.generation)
             await ledger.fence()
             state = await self._restored()
             is_new = state.header is None

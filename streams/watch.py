@@ -19,6 +19,7 @@ from schemas.codec import (
     read_return,
     read_submission,
 )
+from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
 from streams.core.decisions import Decision, Place
@@ -40,6 +41,8 @@ from streams.state.ledger import Page
 
 DECISIONS_MAX: Final = 5_000  # Waiting to be written; with more, no further record is worked.
 OVERDUE_ORDERS_MAX: Final = 2_000  # Settled in one step, so that reading goes on beside them.
+LETTERS_BYTES_MAX: Final = 8 * 1024 * 1024  # Of dead letters waiting to be written.
+BUFFERED_BYTES_MAX: Final = 32 * 1024 * 1024  # Of one side, by the size of its last records.
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead is held back.
 
 _READERS: Final[tuple[Callable[[Record], Event], ...]] = (read_submission, read_return)
@@ -85,6 +88,7 @@ class Watch:
         self.held = False  # While set, nothing is decided; what is read waits.
         self.counts: Counter[str] = Counter()
         self.records_read = [0, 0]  # By side.
+        self._record_bytes = [0, 0]  # Of a record, on average, in the stretch read last.
         marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
         self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
         self.tracker = Tracker(duty.place(partition), duty.policy, header.cut_ms)
@@ -96,6 +100,7 @@ class Watch:
         )
         self._known_policies = set(state.policies)
         self._told: list[Decision] = []
+        self._letters_bytes = 0
         self._put_back(state)
 
     @property
@@ -115,22 +120,35 @@ class Watch:
         events = [read(record) for record in records]
         self.sequence.feed(side, Stretch(*bounds, records, events))
         self.records_read[side] += len(records)
+        if records:
+            total = sum(len(record.value) for record in records if record.value is not None)
+            self._record_bytes[side] = total // len(records)
 
     def work(self, now_ms: int) -> None:
         """Decide what the frontier allows; it never passes the wall clock `now_ms`."""
-        if self.held or len(self._told) >= DECISIONS_MAX:
+        if self.held or self._is_stuffed:
             return
         entries = self.sequence.take(now_ms)
         if entries:
             self._note_cut(entries[0][0])
-            self._told += self.tracker.apply(entries)
+            self._tell(self.tracker.apply(entries))
         frontier_ms = self.sequence.frontier_ms
-        self._told += self.tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX)
+        self._tell(self.tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
 
     @property
     def is_overdue(self) -> bool:
         """Whether overdue orders were left for the next step."""
         return self.tracker.is_overdue
+
+    def can_go_on(self, now_ms: int) -> bool:
+        """Whether the next step would decide something, without any further record or proof."""
+        if self._is_stuffed:
+            return False
+        if self.is_overdue:
+            return True
+        since_ms = self.waits_since_ms()
+        complete_ms = min(map(self.sequence.complete_ms, (SUBMITTED, RETURNED)))
+        return since_ms is not None and since_ms < min(complete_ms, now_ms)
 
     def waits_since_ms(self) -> int | None:
         """The time that has to be complete before anything more can be decided: of the first
@@ -140,10 +158,11 @@ class Watch:
 
     def is_full(self, side: int) -> bool:
         """Whether one side should not be read further for now."""
-        if self.sequence.buffered(side) < BUFFERED_RECORDS_MAX:
+        buffered = self.sequence.buffered(side)
+        is_large = buffered * self._record_bytes[side] >= BUFFERED_BYTES_MAX
+        if buffered < BUFFERED_RECORDS_MAX and not is_large:
             return False
-        stuck = self.held or len(self._told) >= DECISIONS_MAX
-        return stuck or self.sequence.is_ahead(side)
+        return self.held or self._is_stuffed or self.sequence.is_ahead(side)
 
     def is_dirty(self) -> bool:
         """Whether the next page would hold anything that the last one does not."""
@@ -156,6 +175,7 @@ class Watch:
     def page(self, at: Instant) -> Page:
         """The next checkpoint; from here on it counts as written, so a failure ends the watch."""
         told, self._told = self._told, []
+        self._letters_bytes = 0
         orders, closings = self.tracker.book.take_changes()
         self._written_marks = self.sequence.marks()
         changelog: list[KeyValue] = [(order_key(key), value) for key, value in orders.items()]
@@ -167,6 +187,17 @@ class Watch:
         self._header = self._next_header(at.now_ms)
         changelog.append((HEADER_KEY, encode_header(self._header)))
         return Page(self._outputs(told, at), changelog)
+
+    @property
+    def _is_stuffed(self) -> bool:
+        """Whether what waits to be written is as much as one checkpoint should hold."""
+        return len(self._told) >= DECISIONS_MAX or self._letters_bytes >= LETTERS_BYTES_MAX
+
+    def _tell(self, decisions: list[Decision]) -> None:
+        self._told += decisions
+        for decision in decisions:
+            if isinstance(decision, DeadLetter):
+                self._letters_bytes += len(decision.unreadable.record.value or b"")
 
     def _put_back(self, state: State) -> None:
         book = self.tracker.book

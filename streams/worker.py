@@ -14,16 +14,15 @@ from typing import Any, Final
 import structlog
 from aiokafka import TopicPartition
 
-from streams.charge import Charge, Rhythm
-from streams.guards import PartitionerGuard
-from streams.prover import Prover
+from streams.charge import Charge
+from streams.means import Means
 from streams.roster import Roster
 from streams.state.ledger import Fenced
-from streams.takeover import RestoreProgress, Taken, Takeover, Terms
+from streams.takeover import RestoreProgress, Taken, Takeover
 from streams.transport.batches import Batch
 from streams.transport.consumer import BatchConsumer
 from streams.transport.thread import LostMembership
-from streams.transport.watermarks import BrokerUnavailable, Watermarks
+from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import Watch
 
 LAST_CHECKPOINT_TIMEOUT_S: Final = 5.0  # Of partitions that move on, or of a worker that stops.
@@ -48,18 +47,6 @@ class Assignment:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a worker works with; `broker_timeout_s` bounds a silence of the broker."""
-
-    terms: Terms
-    rhythm: Rhythm
-    prover: Prover
-    watermarks: Watermarks
-    partitioners: PartitionerGuard
-    broker_timeout_s: float
-
-
 class Worker:
     """The transport's observer, and the agent's hands; made inside a running loop."""
 
@@ -74,6 +61,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_at_s: deque[float] = deque()
         self._lost_now: set[int] = set()  # Fenced away in this generation.
+        self._is_leaving = False  # After a lost fence, until the assignment that follows.
 
     def unready(self) -> list[str]:
         """Why the worker is not ready, in sentences; nothing if it is."""
@@ -110,6 +98,7 @@ class Worker:
             charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
             self._work(charge)
         except Exception as error:  # Faust would start its agent again, over records that are lost.
+            self.roster.drop(batch.partition)  # Half worked: nothing more may be written of it.
             self.on_failed(error)
 
     async def stop(self) -> None:
@@ -136,6 +125,7 @@ class Worker:
         self.roster.close_all()
         self.assignment = Assignment(frozenset(tp.partition for tp in tps), generation)
         self._lost_now.clear()
+        self._is_leaving = False
         self._changed.set()
 
     def on_failed(self, error: BaseException) -> None:
@@ -182,15 +172,16 @@ class Worker:
         gate = asyncio.Semaphore(TAKEOVERS_MAX)
         async with asyncio.TaskGroup() as group:
             for partition in new:
-                group.create_task(self._take_over(partition, gate))
+                group.create_task(self._take_over(partition, assignment.generation, gate=gate))
 
-    async def _take_over(self, partition: int, gate: asyncio.Semaphore) -> None:
+    async def _take_over(self, partition: int, generation: int, *, gate: asyncio.Semaphore) -> None:
         means = self.means
         async with gate:
             began_s = time.monotonic()
             takeover = Takeover(
                 means.terms,
                 partition,
+                generation,
                 broker=means.watermarks,
                 member=self._consumer(),
                 record_at=means.watermarks.record_at,
@@ -235,6 +226,9 @@ class Worker:
 
     async def _join_anew(self) -> None:
         """Leave the group and join it again; partitions come with the next assignment only."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
         now_s = time.monotonic()
         self._lost_at_s.append(now_s)
         while self._lost_at_s[0] < now_s - LOST_FENCES_WINDOW_S:
@@ -269,7 +263,13 @@ class Worker:
                 await asyncio.sleep(RETRY_S)
 
     def _work(self, charge: Charge) -> None:
-        charge.work()
+        if self.roster.get(charge.watch.partition) is not charge:
+            return
+        try:
+            charge.work()
+        except Exception:
+            self.roster.drop(charge.watch.partition)  # Half worked: nothing more may be written.
+            raise
         consumer = self._consumer()
         for side, tp in enumerate(charge.tps):
             if charge.watch.is_full(side):

@@ -1,6 +1,7 @@
 """`returnwatch alerts`: the alerts topic, to its end or on."""
 
 import asyncio
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -21,7 +22,8 @@ _STYLES: Final = {
     "unmatched_return": "magenta",
     "conflicting_return": "bold magenta",
 }
-_RELATIVE_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_RELATIVE: Final = re.compile("-[0-9]{1,12}[smhd]")
 
 
 class WrongTime(Exception):
@@ -36,7 +38,11 @@ def alerts(
     ] = False,
     from_: Annotated[
         str | None,
-        Parameter(name="--from", help="Alerts written since: 2026-01-31T12:00:00Z, or -2h."),
+        Parameter(
+            name="--from",
+            help="Alerts written since: 2026-01-31T12:00:00Z, or -2h.",
+            allow_leading_hyphen=True,
+        ),
     ] = None,
 ) -> None:
     """Show the alerts that were written, oldest first in each partition.
@@ -50,11 +56,12 @@ def alerts(
 
 
 def time_ms(text: str, now: datetime) -> int:
-    """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970."""
-    if text[:1] == "-" and text[1:-1].isdigit() and text[-1:] in _RELATIVE_MS:
-        return int(now.timestamp() * 1_000) - int(text[1:-1]) * _RELATIVE_MS[text[-1]]
+    """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970, 0 for earlier."""
     try:
-        return milliseconds(text)
+        if _RELATIVE.fullmatch(text):
+            ago_ms = int(text[1:-1]) * _UNITS_MS[text[-1]]
+            return max(int(now.timestamp() * 1_000) - ago_ms, 0)
+        return max(milliseconds(text), 0)
     except ValueError as error:
         raise WrongTime(
             f"--from {text} is no time: give one like 2026-01-31T12:00:00Z or -2h."
@@ -64,17 +71,25 @@ def time_ms(text: str, now: datetime) -> int:
 def alert_line(value: dict[str, Any]) -> Text:
     """An alert for people, in one line."""
     line = Text(f"{value['type']:<18}", style=_STYLES.get(value["type"], ""))
-    line.append(f" {value['order_id']}", style="bold")
+    line.append(f" {_printable(value['order_id'])}", style="bold")
     attempt = value["attempt"]
     if attempt is not None and attempt > 1:
         line.append(f" attempt {attempt}")
     for name in ("kind", "provider", "merchant"):
         if value[name] is not None:
-            line.append(f" {value[name]}")
+            line.append(f" {_printable(value[name])}")
     if value["amount_minor"] is not None:
         line.append(f" {value['amount_minor']} {value['currency']} (minor units)")
     line.append(f" {_told(value)}", style="dim")
     return line
+
+
+def _printable(text: str) -> str:
+    """Whoever writes an order must not break our lines or reach the reader's terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _told(value: dict[str, Any]) -> str:
@@ -96,12 +111,11 @@ async def _show(settings: Settings, from_ms: int | None, *, follow: bool, as_jso
 
 
 def _print(record: Record, *, as_json: bool) -> None:
+    told = record.value or b""
     try:
-        value = read_alert(record.value or b"")
-    except ValueError:
+        value = read_alert(told)
+        line = told.decode() if as_json else alert_line(value)
+    except (ValueError, KeyError, TypeError):
         complain(f"a record at offset {record.offset} is no alert, passed over")
         return
-    if as_json:
-        out.print((record.value or b"").decode(), markup=False)
-    else:
-        out.print(alert_line(value))
+    out.print(line, markup=False)

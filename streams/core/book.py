@@ -4,10 +4,16 @@ Owns the state, not the verdicts: which orders are open, timed out or held, whic
 remembered, when which may be due.
 """
 
+from typing import Final
+
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
 from streams.core.orders import Held, Order, Sent, State
 from streams.core.packing import effect_of, pack, pack_open
 from streams.core.timers import Timers
+
+# Hints of orders that were answered stay until their deadline, each with its key. With so many more
+# than orders they are made anew, so that long deadlines do not fill the memory.
+HINTS_SPARE: Final = 20_000
 
 
 class Book:
@@ -24,13 +30,15 @@ class Book:
     def open(self, key: bytes, sent: Sent, effect_ms: int) -> None:
         """Keep a fresh open order whose deadline takes effect at `effect_ms`."""
         self._put(key, pack_open(sent, effect_ms))
-        self.timers.add(effect_ms, key)
+        self._add_timer(effect_ms, key)
 
     def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
         """Keep an order as it is now, its next timer taking effect at `effect_ms`."""
+        before = self.orders.get(key)
         order.effect_ms = effect_ms
         self._put(key, pack(order))
-        self.timers.add(effect_ms, key)
+        if before is None or effect_of(before) != effect_ms:
+            self._add_timer(effect_ms, key)
 
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
@@ -73,7 +81,7 @@ class Book:
         for key, packed in orders.items():
             self.orders[key] = packed
             self._by_state[packed[0]] += 1
-        self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})
+        self._rebuild_timers()
 
     def states(self) -> list[tuple[State, int]]:
         """How many orders are in each state."""
@@ -96,6 +104,14 @@ class Book:
             self._by_state[before[0]] -= 1
         self._by_state[packed[0]] += 1
         self.orders[key] = packed
+
+    def _add_timer(self, effect_ms: int, key: bytes) -> None:
+        self.timers.add(effect_ms, key)
+        if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
+            self._rebuild_timers()
+
+    def _rebuild_timers(self) -> None:
+        self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})
 
     def _effect_of(self, key: bytes) -> int | None:
         packed = self.orders.get(key)

@@ -20,9 +20,11 @@ class Timers:
         self._buckets: dict[int, list[bytes]] = {}
         self._starts: list[int] = []
         self._first: tuple[int, int] | None = None  # The first bucket and its earliest timer.
+        self.hints = 0  # At least as many as there are.
 
     def add(self, effect_ms: int, key: bytes) -> None:
         """Remember that the order may be due at `effect_ms`."""
+        self.hints += 1
         start = effect_ms >> BUCKET_BITS
         bucket = self._buckets.get(start)
         if bucket is None:
@@ -43,6 +45,7 @@ class Timers:
             bucket = self._buckets[start]
             waiting = self._take_due(start, to_ms, due, limit=limit)
             bucket += waiting
+            self.hints += len(waiting)
             if bucket:
                 break  # The bucket that `to_ms` or the limit falls into is the last one.
             heappop(self._starts)
@@ -82,6 +85,7 @@ class Timers:
     def rebuild(self, effects: dict[bytes, int]) -> None:
         """Forget every hint and take these, as after a restore."""
         self._first = None
+        self.hints = len(effects)
         self._buckets = {}
         for key, effect_ms in effects.items():
             self._buckets.setdefault(effect_ms >> BUCKET_BITS, []).append(key)
@@ -95,6 +99,7 @@ class Timers:
         waiting = []
         while bucket and len(due) < limit:
             key = bucket.pop()
+            self.hints -= 1
             effect_ms = self._effect_of(key)
             if effect_ms is None or effect_ms >> BUCKET_BITS != start:
                 continue  # Settled meanwhile, or it stands in another bucket by now.

@@ -20,6 +20,7 @@ TRANSACTION_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 FENCE_TIMEOUT_S: Final = 40.0  # Beyond a dead owner's open transaction.
 WRITE_TIMEOUT_S: Final = 60.0
+CLOSE_TIMEOUT_S: Final = 1.5
 
 
 class Fenced(Exception):
@@ -97,8 +98,18 @@ class Ledger:
         return Written(metadata[-1].timestamp)
 
     async def close(self) -> None:
-        """Let go of the connections; safe after any failure."""
-        await self._producer.stop()
+        """Let go of the connections; safe after any failure, and never for long.
+
+        aiokafka's own stop waits for batches that a broker does not take, without a limit.
+        """
+        stopping = asyncio.create_task(self._producer.stop())
+        await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_S)
+        if not stopping.done():
+            stopping.cancel()
+            if self._producer._sender._sender_task is not None:
+                self._producer._sender._sender_task.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        await self._producer.client.close()
 
     async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
         futures: list[asyncio.Future[Any]] = []

@@ -7,7 +7,6 @@ commits, seeks and gap tree are out of use.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import TopicPartition
@@ -23,14 +22,6 @@ from streams.transport.batches import Batch
 from streams.transport.thread import BatchConsumerThread, Fetched
 
 IDLE_S: Final = 0.02  # Between looks for a partition to fetch, while there is none.
-
-
-@dataclass(slots=True)
-class Cursor:
-    """Where an open partition is read next, and the opening that its batches belong to."""
-
-    next_offset: int
-    opening: int
 
 
 class Observer(Protocol):
@@ -62,8 +53,7 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.generation = -1
-        self._open: dict[TopicPartition, Cursor] = {}
+        self._open: dict[TopicPartition, int] = {}  # Their opening.
         self._held: set[TopicPartition] = set()
         self._openings = 0
 
@@ -72,8 +62,8 @@ class BatchConsumer(driver.Consumer):
         self._openings += 1
         opening = self._openings
         self.close_partitions(offsets)
-        await self._thread.open(offsets)
-        self._open.update({tp: Cursor(at, opening) for tp, at in offsets.items()})
+        await self._thread.open(offsets, opening)
+        self._open.update(dict.fromkeys(offsets, opening))
         self._held.difference_update(offsets)
         return opening
 
@@ -90,9 +80,16 @@ class BatchConsumer(driver.Consumer):
         """Go on with one that was held."""
         self._held.discard(tp)
 
-    async def heartbeat(self) -> None:
-        """Returns if the member stands in its assignment's generation, else LostMembership."""
-        await self._thread.prove_membership(self.generation)
+    async def heartbeat(self, generation: int) -> None:
+        """Returns if the member stands in the generation of its assignment, else LostMembership."""
+        await self._thread.prove_membership(generation)
+
+    async def check(self) -> None:
+        """Raise, in words, what the group's member met meanwhile."""
+        try:
+            await self._thread.check()
+        except KafkaError as error:
+            raise _in_words(error) from error
 
     async def rejoin(self) -> None:
         """Give up every partition and join the group as a new member."""
@@ -116,15 +113,14 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Tell the observer first; Faust then stops the flow and drops what is under way."""
-        await self.transport.observer.on_revoked(_plain(revoked))
         self._open.clear()
+        await self.transport.observer.on_revoked(_plain(revoked))
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Everything begins closed; the observer opens, from a task of its own."""
         self._open.clear()
         self._held.clear()
-        self.generation = generation_id
         await super().on_partitions_assigned(assigned, generation_id)
         await self.transport.observer.on_assigned(_plain(assigned), generation_id)
 
@@ -136,7 +132,7 @@ class BatchConsumer(driver.Consumer):
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 self.transport.observer.on_failed(ReadFailed("The consumer has stopped."))
-        except (KafkaError, ReadFailed) as error:
+        except Exception as error:  # Of any kind: Faust would only log it.
             self.transport.observer.on_failed(_in_words(error))
 
     async def _drain_some(self) -> None:
@@ -145,27 +141,25 @@ class BatchConsumer(driver.Consumer):
             await self._thread.check()
             await asyncio.sleep(IDLE_S)
             return
-        offsets = {tp: cursor.next_offset for tp, cursor in wanted.items()}
-        for fetched in await self._thread.fetch(offsets):
-            await self._hand_over(fetched, wanted[fetched.tp])
+        for fetched in await self._thread.fetch(wanted):
+            await self._hand_over(fetched)
 
-    def _wanted(self) -> dict[TopicPartition, Cursor]:
+    def _wanted(self) -> dict[TopicPartition, int]:
         if not self.flow_active:
             return {}
-        return {tp: cursor for tp, cursor in self._open.items() if tp not in self._held}
+        return {tp: opening for tp, opening in self._open.items() if tp not in self._held}
 
-    async def _hand_over(self, fetched: Fetched, cursor: Cursor) -> None:
+    async def _hand_over(self, fetched: Fetched) -> None:
         tp = fetched.tp
-        if self._open.get(tp) is not cursor:
-            return  # Closed, or opened elsewhere, while it was fetched.
-        cursor.next_offset = fetched.next_offset
+        if self._open.get(tp) != fetched.opening:
+            return  # Closed, or opened again, while it was fetched.
         batch = Batch(
             tp.topic,
             tp.partition,
             fetched.from_offset,
             fetched.next_offset,
             fetched.records,
-            cursor.opening,
+            fetched.opening,
         )
         await self.callback(self._message_of(batch))
 

@@ -4,13 +4,14 @@ Faust runs aiokafka's consumer in a thread of its own, so that heartbeats go on 
 worked. Everything here that touches that consumer runs in there.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiokafka
 from aiokafka import TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
@@ -27,6 +28,9 @@ SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_INTERVAL_MS: Final = 1_000
 REBALANCE_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
+HEARTBEATS_MAX: Final = 20  # Of one proof of membership, while its coordinator moves.
+HEARTBEAT_RETRY_S: Final = 0.5
+COMMIT_TIMEOUT_S: Final = 5.0
 
 
 class LostMembership(Exception):
@@ -41,10 +45,21 @@ class Fetched:
     from_offset: int
     next_offset: int
     records: list[Record]
+    opening: int
+
+
+@dataclass(slots=True)
+class _Cursor:
+    next_offset: int
+    opening: int
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with a read_committed consumer, and fetches by stretches."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._cursors: dict[TopicPartition, _Cursor] = {}
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         self._assignor = self.app.assignor  # Sticky, and keeps equal-sized topics together.
@@ -68,12 +83,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """Fetch nothing of these until they are opened; called from the listener, in the thread."""
         self._ensure_consumer().pause(*tps)
 
-    async def open(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def open(self, offsets: Mapping[TopicPartition, int], opening: int) -> None:
         """Fetch on from these offsets; partitions not assigned any more are left out."""
-        await self.call_thread(self._open, offsets)
+        await self.call_thread(self._open, offsets, opening)
 
     async def fetch(self, wanted: Mapping[TopicPartition, int]) -> list[Fetched]:
-        """What came next of the wanted partitions, each at its offset, within FETCH_WAIT_S."""
+        """What came next of the wanted partitions, each of this opening, within FETCH_WAIT_S."""
         fetched: list[Fetched] = await self.call_thread(self._fetch, wanted)
         return fetched
 
@@ -100,39 +115,57 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return done
 
     async def _check(self) -> None:
-        self._ensure_consumer()._coordinator.check_errors()
+        consumer = self._ensure_consumer()
+        consumer._coordinator.check_errors()
+        routine = consumer._fetcher._fetch_task
+        if routine.done() and not consumer._closed:  # aiokafka would fetch nothing and say nothing.
+            routine.result()
+            raise ConsumerStoppedError
 
-    async def _open(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def _open(self, offsets: Mapping[TopicPartition, int], opening: int) -> None:
         consumer = self._ensure_consumer()
         for tp, offset in offsets.items():
             if tp in consumer.assignment():
                 consumer.seek(tp, offset)
                 consumer.resume(tp)
+                self._cursors[tp] = _Cursor(offset, opening)
 
     async def _fetch(self, wanted: Mapping[TopicPartition, int]) -> list[Fetched]:
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
-        consumer._coordinator.check_errors()
-        with fetcher._subscriptions.fetch_context():
-            found = await fetcher.fetched_records(
-                list(wanted), timeout=FETCH_WAIT_S, max_records=FETCH_RECORDS_MAX
-            )
-        stretches = []
-        for tp, from_offset in wanted.items():
-            records = [
-                Record(record.offset, record.timestamp, record.key, record.value, record.headers)
-                for record in found.get(tp, ())
-            ]
-            position = self._position(tp)
-            if records:
-                next_offset = max(position or 0, records[-1].offset + 1)
-            else:
-                next_offset = position or from_offset
-            if next_offset > from_offset:
-                stretches.append(Fetched(tp, from_offset, next_offset, records))
-        return stretches
+        await self._check()
+        try:
+            with fetcher._subscriptions.fetch_context():
+                found = await fetcher.fetched_records(
+                    list(wanted), timeout=FETCH_WAIT_S, max_records=FETCH_RECORDS_MAX
+                )
+        except NoOffsetForPartitionError:  # Committed offsets decide nothing: `open` seeks.
+            return []
+        fetched = (self._stretch(tp, opening, found.get(tp, ())) for tp, opening in wanted.items())
+        return [stretch for stretch in fetched if stretch is not None]
+
+    def _stretch(
+        self, tp: TopicPartition, opening: int, found: Sequence[aiokafka.ConsumerRecord]
+    ) -> Fetched | None:
+        cursor = self._cursors.get(tp)
+        if cursor is None:
+            return None
+        if cursor.opening != opening:
+            # It was opened again while this fetch was under way, and some of what comes next may
+            # be in `found`: go back to where that opening begins, or it would be passed over.
+            if found:
+                self._ensure_consumer().seek(tp, cursor.next_offset)
+            return None
+        records = [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in found]
+        from_offset = cursor.next_offset
+        assert not records or records[0].offset >= from_offset, "an offset went backwards"
+        position = self._position(tp) or from_offset
+        cursor.next_offset = max(position, records[-1].offset + 1) if records else position
+        if cursor.next_offset <= from_offset:
+            return None
+        return Fetched(tp, from_offset, cursor.next_offset, records, opening)
 
     def _position(self, tp: TopicPartition) -> int | None:
         assignment = self._ensure_consumer()._subscription.subscription.assignment
@@ -143,10 +176,16 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def _prove_membership(self, generation: int) -> None:
         coordinator = self._ensure_consumer()._coordinator
-        stands = await coordinator._do_heartbeat()
-        rejoining = coordinator._rejoin_needed_fut.done()
-        if not stands or rejoining or coordinator.generation != generation:
-            raise LostMembership(f"not in generation {generation} of the group any more")
+        for _ in range(HEARTBEATS_MAX):
+            if coordinator._rejoin_needed_fut.done() or coordinator.generation != generation:
+                raise LostMembership(f"not in generation {generation} of the group any more")
+            await coordinator.ensure_coordinator_known()
+            stands = await coordinator._do_heartbeat()
+            if stands and not coordinator._rejoin_needed_fut.done():
+                return
+            await asyncio.sleep(HEARTBEAT_RETRY_S)
+        coordinator.request_rejoin()  # So that an assignment follows, whatever was wrong.
+        raise LostMembership("the group's coordinator does not answer heartbeats")
 
     async def _rejoin(self) -> None:
         coordinator = self._ensure_consumer()._coordinator
@@ -160,7 +199,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         if not wanted:
             return False
         try:
-            await consumer.commit(wanted)
-        except (KafkaError, ValueError):  # Lag tools see the next one; it is read by nobody else.
-            return False
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await consumer.commit(wanted)
+        except (KafkaError, ValueError, TimeoutError):
+            return False  # Lag tools see the next one; nobody else reads it.
         return True

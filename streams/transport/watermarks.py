@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.records import Record
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+QUICK_TIMEOUT_S: Final = 3.0  # For high watermarks, which are asked for again and again.
 
 Offsets = dict[TopicPartition, int]
 _T = TypeVar("_T")
@@ -46,8 +47,30 @@ class Watermarks:
         await self._asker.stop()
 
     async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
-        """The offset after the last record that is replicated, open transactions included."""
-        return await self._answered(self._asker.end_offsets(list(tps)))
+        """The offset after the last record that is replicated, open transactions included.
+
+        Where some leader does not answer, those of the partitions whose leader does.
+        """
+        wanted = list(tps)
+        try:
+            return await self._answered(self._asker.end_offsets(wanted), QUICK_TIMEOUT_S)
+        except BrokerUnavailable:
+            if len(wanted) == 1:
+                raise
+        questions = (
+            self._answered(self._asker.end_offsets([tp]), QUICK_TIMEOUT_S) for tp in wanted
+        )
+        answers = await asyncio.gather(*questions, return_exceptions=True)
+        ends: Offsets = {}
+        for answer in answers:
+            if isinstance(answer, dict):
+                ends |= answer
+            elif not isinstance(answer, BrokerUnavailable):
+                raise answer
+        if not ends:
+            raise BrokerUnavailable("No partition's leader tells where its log ends.")
+        self._silent_since_s = None
+        return ends
 
     async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets:
         """The first offset still there."""
@@ -89,10 +112,12 @@ class Watermarks:
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 
-    async def _answered(self, question: Awaitable[_T]) -> _T:
+    async def _answered(
+        self, question: Awaitable[_T], timeout_s: float = 2 * REQUEST_TIMEOUT_MS / 1_000
+    ) -> _T:
         asked_s = time.monotonic()
         try:
-            async with asyncio.timeout(2 * REQUEST_TIMEOUT_MS / 1000):
+            async with asyncio.timeout(timeout_s):
                 answer = await question
         except (KafkaError, TimeoutError) as error:
             if self._silent_since_s is None:

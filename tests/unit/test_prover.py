@@ -11,11 +11,11 @@ from aiokafka import TopicPartition
 from schemas.records import RETURNED, SUBMITTED
 from streams.charge import Charge
 from streams.guards import Holds
-from streams.prover import Prover
+from streams.prover import ASK_AGAIN_MS, Prover
 from streams.state.header import StateError
 from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import OVERDUE_ORDERS_MAX
-from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, new_charge, submit
+from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, answer, new_charge, submit
 
 GRACE_MS: Final = 300
 A_WHILE_S: Final = 0.06  # Long enough for several questions, were there a reason to ask.
@@ -109,17 +109,20 @@ async def test_a_timer_is_asked_for_once_it_is_overdue_by_more_than_the_grace(
     assert (beyond, scene.charge.watch.decisions_waiting) == (1, 1)
 
 
-async def test_while_its_last_answer_is_not_reached_it_does_not_ask_again(scene: Scene) -> None:
+async def test_while_its_last_answer_is_not_reached_it_asks_again_only_after_a_while(
+    scene: Scene,
+) -> None:
     scene.submit("a", START_MS)
     scene.broker.ends[scene.charge.tps[RETURNED]] = 2
 
     at_first = await scene.prove_until(START_MS + 1_000)
+    soon = await scene.prove_until(START_MS + 1_000 + ASK_AGAIN_MS - 1)
     later = await scene.prove_until(START_MS + 60_000)
     undecided = scene.charge.watch.sequence.buffered(SUBMITTED)
     scene.charge.watch.feed(RETURNED, (0, 2), [])
     when_reached = await scene.prove_until(START_MS + 60_000)
 
-    assert (at_first, later, undecided) == (1, 0, 1)
+    assert (at_first, soon, later, undecided) == (1, 0, 1, 1)
     assert when_reached >= 1
     assert scene.charge.watch.decisions_waiting == 1
 
@@ -198,3 +201,17 @@ async def test_a_silent_broker_is_told_to_who_runs_the_prover(scene: Scene) -> N
 
     with pytest.raises(BrokerUnavailable):
         await scene.prove_until(START_MS + 1_000)
+
+
+async def test_what_both_sides_are_complete_for_is_worked_without_a_question(scene: Scene) -> None:
+    """A broker's clock ahead of ours: what was read could not be worked at once."""
+    scene.submit("a", START_MS + 50)
+    scene.submit("b", START_MS + 55)
+    answer(scene.charge, "other", START_MS + 60)
+    scene.clock.now_ms = START_MS
+    scene.charge.work()
+
+    asked = await scene.prove_until(START_MS + 100)
+
+    assert asked == 0
+    assert len(scene.charge.watch.tracker.book.orders) == 1

@@ -1,0 +1,21 @@
+"""What a worker works with, put together by the composition root."""
+
+from dataclasses import dataclass
+
+from streams.charge import Rhythm
+from streams.guards import PartitionerGuard
+from streams.prover import Prover
+from streams.takeover import Terms
+from streams.transport.watermarks import Watermarks
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a worker works with; `broker_timeout_s` bounds a silence of the broker."""
+
+    terms: Terms
+    rhythm: Rhythm
+    prover: Prover
+    watermarks: Watermarks
+    partitioners: PartitionerGuard
+    broker_timeout_s: float
