@@ -154,3 +154,42 @@ def test_a_topic_without_a_schema_is_wrong_use(capsys: pytest.CaptureFixture[str
     (sentence,) = complaint(capsys)
     assert status == 2
     assert "send to order-submitted or order-returned, or give --raw" in sentence
+
+
+def test_rules_explain_names_the_rule_that_wins_and_why_the_others_do_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.toml").write_text(
+        "[default]\nreturn_within_s = 30\n"
+        '[[rule]]\nname = "cards"\nmatch = { kind = "card" }\nreturn_within_s = 8\n'
+        'severity = "warning"\n'
+    )
+    monkeypatch.setenv("RETURNWATCH_RULES", "rules.toml")
+
+    status = cli.run(["rules", "explain", "--kind", "card", "--provider", "[acme]"])
+
+    wins, other = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert wins.startswith("cards: the result within 8 s, severity warning")
+    assert other.startswith("  not default: ")
+
+
+def test_config_shows_where_each_setting_came_from_and_masks_the_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("RETURNWATCH_GRACE_S=2.5\n")
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "[bold]me[/]")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "s3cr3t-w0rd")
+
+    status = cli.run(["config"])
+
+    told = capsys.readouterr()
+    table = {line.split()[0]: line.split()[1:] for line in told.out.splitlines()}
+    assert (status, told.err) == (0, "")
+    assert "s3cr3t" not in told.out
+    assert table["KAFKA_SASL_PASSWORD"] == ["******", "environment"]
+    assert table["KAFKA_SASL_USERNAME"] == ["[bold]me[/]", "environment"]
+    assert table["RETURNWATCH_GRACE_S"] == ["2.5", ".env"]
+    assert table["RETURNWATCH_HOLD_S"] == ["60", "default"]

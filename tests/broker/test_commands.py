@@ -1,0 +1,397 @@
+"""The commands on a real broker, as processes of their own: output, errors and status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from schemas.alerts import KEYS, Alert, encode_alert
+from streams.partitioners import partition_by
+from tests.broker.orders import a_return, submission
+from tests.broker.process import free_port
+from tests.broker.records import NewRecord, produce, read_all
+from tests.broker.topics import Names, create_topics, topics_with_prefix
+
+pytestmark = pytest.mark.real_kafka
+
+ROOT: Final = Path(__file__).parents[2]
+OURS: Final = ("KAFKA_", "RETURNWATCH_")
+TIMEOUT_S: Final = 30
+ODD_IDS: Final = ("plain", "ünï/3 \N{GRINNING FACE}", "[red]markup[/red]", "x" * 128)
+
+
+@dataclass(slots=True)
+class Shell:
+    """Runs `returnwatch ...` in a folder of its own, with one test's names in the environment."""
+
+    env: Mapping[str, str]
+    folder: Path
+    more: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, text: bytes = b"") -> "Ended":
+        done = subprocess.run(
+            self.command(*words),
+            input=text,
+            capture_output=True,
+            env=self.whole_env(),
+            cwd=self.folder,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def open(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Its output are pipes; to be used as a context manager, and ended by the test."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self.command(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env=self.whole_env(),
+            cwd=self.folder,
+        )
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "streams.entry", *words]
+
+    def whole_env(self) -> dict[str, str]:
+        inherited = {name: at for name, at in os.environ.items() if not name.startswith(OURS)}
+        return inherited | {"PYTHONPATH": str(ROOT), **self.env, **self.more}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command's status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+    def complaints(self) -> list[str]:
+        """What it complains of; nothing else may stand on standard error, least a traceback."""
+        lines = self.err.splitlines()
+        assert all(line.startswith("returnwatch: ") for line in lines), self.err
+        return [line.removeprefix("returnwatch: ") for line in lines]
+
+
+@pytest.fixture
+def shell(bootstrap: str, names: Names, tmp_path: Path) -> Shell:
+    return Shell(names.env(bootstrap), tmp_path)
+
+
+@pytest.fixture
+def topics(bootstrap: str, names: Names) -> Names:
+    """The names, with their topics made."""
+    create_topics(bootstrap, names.topics(3))
+    return names
+
+
+# topics
+
+
+def test_topics_are_made_with_what_a_worker_needs_and_left_alone_the_second_time(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    made = shell.run("topics", "create", "--partitions", "3", "--replication-factor", "1")
+    again = shell.run("topics", "create", "--partitions", "7")
+    checked = shell.run("topics", "check")
+
+    assert [ended.status for ended in (made, again, checked)] == [0, 0, 0]
+    assert [ended.complaints() for ended in (made, again, checked)] == [[], [], []]
+    assert rows(made) == {name: ["3", "1", "made"] for name in names.topics()}
+    assert "made" not in again.out
+    assert {name: row[:2] for name, row in rows(checked).items()} == {
+        name: ["3", "1"] for name in names.topics()
+    }
+    assert configs(bootstrap, names.submitted)["message.timestamp.type"] == "LogAppendTime"
+    assert configs(bootstrap, names.returned)["message.timestamp.type"] == "LogAppendTime"
+    assert configs(bootstrap, names.changelog)["cleanup.policy"] == "compact"
+    assert int(configs(bootstrap, names.dead_letters)["max.message.bytes"]) == 2 * 1024 * 1024
+
+
+def rows(ended: Ended) -> dict[str, list[str]]:
+    """Of the table: topic to partitions, replicas and what was done, without the time."""
+    found = {}
+    for line in ended.out.splitlines()[1:]:
+        topic, partitions, replicas, _, *rest = line.split()
+        found[topic] = [partitions, replicas, *rest]
+    return found
+
+
+def configs(bootstrap: str, topic: str) -> dict[str, str]:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    (told,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+    return {name: entry.value for name, entry in told.result().items()}
+
+
+def test_a_check_of_missing_topics_makes_none_and_names_each(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    checked = shell.run("topics", "check")
+
+    assert (checked.status, checked.out) == (1, "")
+    assert checked.complaints() == [
+        f"The topic {name} does not exist. Type: returnwatch topics create"
+        for name in names.topics()
+    ]
+    assert topics_with_prefix(bootstrap, names.app_id) == []
+
+
+def test_new_topics_have_the_partition_count_of_the_inputs_that_are_there(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    there = {topic: names.topics(6)[topic] for topic in (names.submitted, names.returned)}
+    create_topics(bootstrap, there)
+
+    made = shell.run("topics", "create")
+
+    assert made.status == 0, made.err
+    assert {row[0] for row in rows(made).values()} == {"6"}
+
+
+def test_a_topic_that_was_there_and_is_wrong_is_left_alone_and_complained_of(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    create_topics(bootstrap, {names.returned: (2, {})})
+
+    made = shell.run("topics", "create")
+
+    (sentence,) = made.complaints()
+    assert made.status == 1
+    assert f"{names.returned} has message.timestamp.type CreateTime" in sentence
+    assert f"--entity-name {names.returned}" in sentence
+    assert configs(bootstrap, names.returned)["message.timestamp.type"] == "CreateTime"
+
+
+def test_what_the_broker_refuses_is_one_sentence(shell: Shell) -> None:
+    refused = shell.run("topics", "create", "--replication-factor", "99")
+
+    (sentence,) = refused.complaints()
+    assert refused.status == 1
+    assert "refused" in sentence
+    assert "replication" in sentence.lower()
+
+
+# send
+
+
+def test_lines_are_sent_keyed_with_their_order_id_and_partitioned_as_java_does(
+    shell: Shell, bootstrap: str, topics: Names
+) -> None:
+    ids = [*ODD_IDS, *map(str, range(20))]
+    lines = [submission(order_id).value or b"" for order_id in ids]
+
+    sent = shell.run("send", topics.submitted, text=b"\n".join([*lines, b"", b"  "]))
+
+    records = read_all(bootstrap, topics.submitted)
+    assert (sent.status, sent.out) == (0, "")
+    assert sent.err == f"24 sent to {topics.submitted}\n"
+    assert {record.key: record.value for record in records} == {
+        order_id.encode(): line for order_id, line in zip(ids, lines, strict=True)
+    }
+    for record in records:
+        assert record.partition == partition_by("murmur2", record.key or b"", 3)
+
+
+def test_a_wrong_line_is_named_and_left_out_and_the_others_are_sent(
+    shell: Shell, bootstrap: str, topics: Names
+) -> None:
+    good = a_return("good").value or b""
+    bad = [b"{", b'{"order_id": "a"}', a_return("a", outcome="fine").value or b"", b"[1]", b"\xff"]
+
+    sent = shell.run("send", topics.returned, text=b"\n".join([*bad, good]))
+
+    *complaints, summary = sent.err.splitlines()
+    assert sent.status == 1
+    assert summary == f"1 sent to {topics.returned}, 5 refused"
+    assert all(line.startswith("returnwatch: line ") for line in complaints)
+    assert {line.split()[2] for line in complaints} == {"1:", "2:", "3:", "4:", "5:"}
+    assert any("line 3: outcome" in line and "; right would be " in line for line in complaints)
+    assert [record.value for record in read_all(bootstrap, topics.returned)] == [good]
+
+
+def test_a_topic_that_is_no_input_is_refused_and_raw_sends_anything_anywhere(
+    shell: Shell, bootstrap: str, topics: Names
+) -> None:
+    refused = shell.run("send", topics.alerts, text=b"{}")
+    sent = shell.run("send", topics.alerts, "--raw", text=b'nonsense\n{"order_id":"k"}\n\xff\xfe')
+
+    (sentence,) = refused.complaints()
+    assert refused.status == 2
+    assert f"There is no schema for {topics.alerts}" in sentence
+    assert sent.status == 0, sent.err
+    assert {(record.key, record.value) for record in read_all(bootstrap, topics.alerts)} == {
+        (None, b"nonsense"),
+        (b"k", b'{"order_id":"k"}'),
+        (None, b"\xff\xfe"),
+    }
+
+
+def test_a_topic_that_is_not_there_is_one_sentence(shell: Shell, names: Names) -> None:
+    ended = shell.run("send", names.submitted, text=submission("a").value or b"")
+
+    (sentence,) = ended.complaints()
+    assert ended.status == 1
+    assert sentence == (
+        f"The topic {names.submitted} does not exist. Type: returnwatch topics create"
+    )
+
+
+def test_a_line_that_the_broker_does_not_take_is_one_sentence_and_no_line_is_lost_silently(
+    shell: Shell, topics: Names
+) -> None:
+    too_long = b'{"order_id":"a","pad":"%s"}' % (b"x" * 1_500_000)
+
+    ended = shell.run("send", topics.submitted, "--raw", text=too_long)
+
+    (sentence,) = ended.complaints()
+    assert ended.status == 1
+    assert topics.submitted in sentence
+
+
+# alerts
+
+
+def an_alert(order_id: str, **fields: Any) -> bytes:
+    value: Any = dict.fromkeys(KEYS["timed_out"]) | {
+        "alert_id": "9f3f8c5e-3d1c-5f8e-8d4e-1f0c5a9d7e21",
+        "type": "timed_out",
+        "severity": "critical",
+        "order_id": order_id,
+        "attempt": 1,
+        "submitted_at": "2026-01-01T00:00:00.000Z",
+        "deadline": "2026-01-01T00:00:30.000Z",
+        "return_within_ms": 30_000,
+        "rule": "default",
+        "source": {"topic": "order-submitted", "partition": 0, "offset": 1},
+        **fields,
+    }
+    return encode_alert(Alert("timed_out", order_id, 0, value))
+
+
+@pytest.fixture
+def told(bootstrap: str, topics: Names) -> list[bytes]:
+    """Alerts that stand in the topic, all in one partition."""
+    values = [an_alert(order_id, provider="[bold]acme ü") for order_id in ODD_IDS]
+    records = [NewRecord(b"k", value, partition=1) for value in values]
+    produce(bootstrap, topics.alerts, records)
+    return values
+
+
+def test_as_json_the_alerts_are_the_bytes_in_the_topic_one_a_line(
+    shell: Shell, told: list[bytes]
+) -> None:
+    ended = shell.run("alerts", "--json", "--from", "-1h")
+
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.encode() == b"".join(value + b"\n" for value in told)
+
+
+def test_for_people_an_alert_is_one_line_with_what_it_is_about(
+    shell: Shell, told: list[bytes]
+) -> None:
+    ended = shell.run("alerts")
+
+    lines = ended.out.splitlines()
+    assert (ended.status, ended.err, len(lines)) == (0, "", len(told))
+    for line, order_id in zip(lines, ODD_IDS, strict=True):
+        assert line.startswith(f"timed_out          {order_id} [bold]acme ü ")
+        assert line.endswith("no result by 2026-01-01T00:00:30.000Z (default)")
+
+
+def test_from_leaves_out_what_was_written_before(shell: Shell, told: list[bytes]) -> None:
+    ended = shell.run("alerts", "--json", "--from", "2999-01-01T00:00:00Z")
+
+    assert (ended.status, ended.out, ended.err) == (0, "", "")
+
+
+def test_an_empty_topic_shows_nothing_and_a_missing_one_is_one_sentence(
+    shell: Shell, topics: Names
+) -> None:
+    empty = shell.run("alerts")
+    shell.more["RETURNWATCH_ALERTS_TOPIC"] = f"{topics.app_id}-nowhere"
+    missing = shell.run("alerts")
+
+    assert (empty.status, empty.out, empty.err) == (0, "", "")
+    assert missing.status == 1
+    assert missing.complaints() == [
+        f"The topic {topics.app_id}-nowhere does not exist. Type: returnwatch topics create"
+    ]
+
+
+def test_a_record_that_is_no_alert_is_passed_over(
+    shell: Shell, bootstrap: str, topics: Names
+) -> None:
+    others = [b"nonsense", None, b"\xff", b'{"type":"timed_out"}', b'{"type":"other"}', b"[]"]
+    records = [NewRecord(b"k", value, partition=0) for value in [*others, an_alert("good")]]
+    produce(bootstrap, topics.alerts, records)
+
+    ended = shell.run("alerts")
+
+    assert ended.status == 0
+    assert [line.split()[1] for line in ended.out.splitlines()] == ["good"]
+    assert ended.complaints() == [
+        f"a record at offset {offset} is no alert, passed over" for offset in range(len(others))
+    ]
+
+
+def test_into_a_pipe_that_is_closed_there_is_no_traceback(
+    shell: Shell, bootstrap: str, topics: Names
+) -> None:
+    value = an_alert("x" * 128)
+    produce(bootstrap, topics.alerts, [NewRecord(b"k", value)] * 2_000)
+
+    with shell.open("alerts", "--json") as piped:
+        assert piped.stdout is not None
+        assert piped.stderr is not None
+        first = piped.stdout.readline()
+        piped.stdout.close()
+        err = piped.stderr.read()
+        status = piped.wait(TIMEOUT_S)
+
+    assert first == value + b"\n"
+    assert (status, err) == (0, b"")
+
+
+def test_it_follows_until_it_is_interrupted(
+    shell: Shell, bootstrap: str, topics: Names, told: list[bytes]
+) -> None:
+    with shell.open("alerts", "--follow", "--json") as following:
+        assert following.stdout is not None
+        assert following.stderr is not None
+        seen = [following.stdout.readline() for _ in told]
+        produce(bootstrap, topics.alerts, [NewRecord(b"k", an_alert("next"))])
+        seen.append(following.stdout.readline())
+        following.send_signal(signal.SIGINT)
+        status = following.wait(TIMEOUT_S)
+        err = following.stderr.read()
+
+    assert json.loads(seen[-1])["order_id"] == "next"
+    assert (status, err) == (0, b"")
+
+
+# No broker.
+
+
+def test_without_a_broker_a_command_says_so_in_one_sentence(shell: Shell) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    shell.more["KAFKA_BOOTSTRAP_SERVERS"] = nobody
+    began_s = time.monotonic()
+
+    ended = shell.run("alerts")
+
+    (sentence,) = ended.complaints()
+    assert (ended.status, ended.out) == (1, "")
+    assert "No broker answers" in sentence
+    assert nobody in sentence
+    assert time.monotonic() - began_s < 20

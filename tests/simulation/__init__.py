@@ -1,0 +1,1 @@
+"""Deterministic simulation: real workers on a virtual clock and an in-memory Kafka."""
