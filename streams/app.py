@@ -5,7 +5,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
@@ -13,15 +15,17 @@ import structlog
 
 from streams.agent import watch_orders
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
+from streams.clock import WorkerClock
+from streams.continuity import Continuity
 from streams.core.rules import Policy
-from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
+from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.means import Means
 from streams.prover import Prover
 from streams.settings import Settings
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
-from streams.topics import Finding, findings, wanted_topics
+from streams.topics import TIMESTAMP_TYPE, Finding, Found, Shape, findings, wanted_topics
 from streams.transport.consumer import BatchTransport
 from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant
@@ -45,7 +49,9 @@ class Refused(Exception):
         self.findings = wrong
 
 
-async def watch(settings: Settings, policy: Policy, stop: asyncio.Event) -> None:
+async def watch(
+    settings: Settings, policy: Policy, stop: asyncio.Event, *, accept_gap: bool = False
+) -> None:
     """Watch the orders until `stop` is set; any failure is raised, with nothing half written."""
     options = settings.kafka_client_options()
     status = Status(settings)
@@ -55,26 +61,26 @@ async def watch(settings: Settings, policy: Policy, stop: asyncio.Event) -> None
         topics = await _reach(settings, stop, stack)
         if topics is None:
             return
-        partitions = await partitions_of(settings, topics)
+        found = await topics_of(settings, topics)
         watermarks = await stack.enter_async_context(Watermarks(options))
         app = faust_app(settings)
-        means = means_of(settings, policy, watermarks, partitions=partitions)
+        site = Site(settings, policy, found, accept_gap)
+        means = site.means(watermarks)
         worker = Worker(means, lambda: app.consumer)  # Faust makes it when it starts.
         status.attach(worker)
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
-        counts = PartitionCountGuard(_inputs(settings), partitions, means.rhythm.holds)
-        worker.spawn(counts.run(topics))
+        worker.spawn(TopicGuard(site.shapes(), means.rhythm.holds).run(topics))
         await _run(app, worker, stop)
 
 
-async def partitions_of(settings: Settings, topics: Topics) -> int:
-    """The partition count of all five topics; Refused where they are not as they have to be."""
+async def topics_of(settings: Settings, topics: Topics) -> dict[str, Found]:
+    """All five topics; Refused where they are not as they have to be."""
     found = await topics.find(topic.name for topic in wanted_topics(settings))
     wrong = findings(settings, found)
     if wrong:
         raise Refused(wrong)
-    return found[settings.submitted_topic].partitions
+    return found
 
 
 class OrdersApp(faust.App):
@@ -107,30 +113,59 @@ def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> Bat
     return transport
 
 
-def means_of(
-    settings: Settings, policy: Policy, watermarks: Watermarks, *, partitions: int
-) -> Means:
-    """What the worker works with."""
-    store = KafkaStore(settings.kafka_client_options(), settings.app_id, settings.changelog_topic)
-    terms = Terms(
-        duty_of(settings, policy),
-        store,
-        partitions=partitions,
-        start_at=settings.start_at_ms,
-    )
-    holds = Holds()
-    guard = PartitionerGuard(partitions, holds, is_accepted=settings.accept_partitioners)
-    rhythm = Rhythm(
-        interval_s=settings.checkpoint_interval_s,
-        edge_ms=EDGE_MS + settings.grace_ms,
-        pace=Pace(CHECKPOINTS_PER_S_MAX),
-        instant=lambda: Instant(wall_ms(), guard.marks()),
-        holds=holds,
-    )
-    prover = Prover(watermarks, grace_ms=settings.grace_ms, clock=wall_ms)
-    return Means(
-        terms, rhythm, prover, watermarks, guard, broker_timeout_s=settings.broker_timeout_s
-    )
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a deployment is: its settings and rules, its topics as they were found."""
+
+    settings: Settings
+    policy: Policy
+    found: Mapping[str, Found]
+    accept_gap: bool
+
+    def means(self, watermarks: Watermarks) -> Means:
+        """What the worker works with."""
+        settings = self.settings
+        clock = WorkerClock(self._clock_limit_ms(), wall_ms=wall_ms)
+        holds = Holds()
+        partitions = self.found[settings.submitted_topic].partitions
+        guard = PartitionerGuard(partitions, holds, is_accepted=settings.accept_partitioners)
+        rhythm = Rhythm(
+            interval_s=settings.checkpoint_interval_s,
+            edge_ms=EDGE_MS + settings.grace_ms,
+            pace=Pace(CHECKPOINTS_PER_S_MAX),
+            instant=lambda: Instant(clock.now_ms(), guard.marks()),
+            holds=holds,
+            clock=clock,
+        )
+        prover = Prover(watermarks, grace_ms=settings.grace_ms, clock=clock)
+        terms = self._terms(watermarks, clock)
+        patience_s = settings.broker_timeout_s
+        return Means(terms, rhythm, prover, watermarks, guard, broker_timeout_s=patience_s)
+
+    def shapes(self) -> dict[str, Shape]:
+        """Of both inputs, by name, submitted first."""
+        inputs = (self.settings.submitted_topic, self.settings.returned_topic)
+        topics = [self.found[name] for name in inputs]
+        return {topic.name: Shape(topic.partitions, topic.topic_id) for topic in topics}
+
+    def _terms(self, watermarks: Watermarks, clock: WorkerClock) -> Terms:
+        settings = self.settings
+        options = settings.kafka_client_options()
+        submitted, returned = self.shapes().values()
+        continuity = Continuity(watermarks.record_from, clock.now_ms, self.accept_gap)
+        return Terms(
+            duty_of(settings, self.policy),
+            KafkaStore(options, settings.app_id, settings.changelog_topic),
+            shapes=(submitted, returned),
+            start_at=settings.start_at_ms,
+            continuity=continuity,
+        )
+
+    def _clock_limit_ms(self) -> float | None:
+        """Nothing is known of the broker's clock where it does not set the changelog's times."""
+        changelog = self.found[self.settings.changelog_topic]
+        is_brokers = (changelog.configs or {}).get(TIMESTAMP_TYPE) == "LogAppendTime"
+        return self.settings.grace_ms / 2 if is_brokers else None
 
 
 def duty_of(settings: Settings, policy: Policy) -> Duty:
@@ -149,10 +184,6 @@ def duty_of(settings: Settings, policy: Policy) -> Duty:
 def wall_ms() -> int:
     """The worker's wall clock, in ms since 1970 UTC."""
     return time.time_ns() // 1_000_000
-
-
-def _inputs(settings: Settings) -> tuple[str, str]:
-    return settings.submitted_topic, settings.returned_topic
 
 
 async def _reach(settings: Settings, stop: asyncio.Event, stack: AsyncExitStack) -> Topics | None:

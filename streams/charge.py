@@ -12,6 +12,7 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from schemas.records import RETURNED, SUBMITTED
+from streams.clock import WorkerClock
 from streams.guards import Holds
 from streams.state.header import Header
 from streams.state.ledger import Ledger
@@ -50,6 +51,7 @@ class Rhythm:
     pace: Pace
     instant: Callable[[], Instant]
     holds: Holds
+    clock: WorkerClock
 
 
 @dataclass(slots=True, eq=False)
@@ -65,9 +67,13 @@ class Charge:
     written_at_s: float = field(default_factory=lambda: time.monotonic())
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     is_dropped: bool = False
-    _written: Header | None = None
+    is_probing: bool = False  # The next checkpoint is written even if it is empty.
+    _written: Header = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._written = self.watch.header
 
     def side_of(self, topic: str) -> int:
         """Which side of the orders a topic holds."""
@@ -82,13 +88,18 @@ class Charge:
         if waiting and (waiting >= DECISIONS_MAX // 2 or self._is_at_edge(now_ms)):
             self._wake.set()
 
+    def probe(self) -> None:
+        """Write a checkpoint soon, to learn the broker's time."""
+        self.is_probing = True
+        self._wake.set()
+
     def can_go_on(self, now_ms: int) -> bool:
         """Whether something can be decided now that the last step left."""
         return not self.rhythm.holds and self.watch.can_go_on(now_ms)
 
     def offsets(self) -> dict[TopicPartition, int]:
         """How far both sides have been worked in the newest checkpoint that is committed."""
-        progress = (self._written or self.watch.header).progress()
+        progress = self._written.progress()
         return {tp: side.next_offset for tp, side in zip(self.tps, progress, strict=True)}
 
     async def keep_written(self) -> None:
@@ -104,17 +115,24 @@ class Charge:
         async with self._writing:
             self._wake.clear()
             is_idle = time.monotonic() - self.written_at_s > IDLE_CHECKPOINT_S
-            if self.is_dropped or not (self.watch.is_dirty() or is_idle):
+            is_wanted = self.watch.is_dirty() or is_idle or self.is_probing
+            if self.is_dropped or not is_wanted:
                 return
-            await self.write_now()
+            self.is_probing = False
+            try:
+                await self.write_now()
+            except BaseException:  # What the page held is in no later one: nobody writes another.
+                self.is_dropped = True
+                raise
 
     async def write_now(self) -> None:
         """Write a checkpoint, even an empty one."""
         began_s = time.monotonic()
         page = self.watch.page(self.rhythm.instant())
         header = self.watch.header
-        await self.ledger.write(page)
+        written = await self.ledger.write(page)
         self._written = header
+        self.rhythm.clock.note(written)
         self.written_at_s = time.monotonic()
         self.checkpoint_s = self.written_at_s - began_s
         self.watch.counts["checkpoints"] += 1

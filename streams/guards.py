@@ -11,10 +11,12 @@ import structlog
 
 from schemas.records import RETURNED, SUBMITTED
 from streams.partitioners import Finding, Partitioners
+from streams.state.header import check_same_topic
+from streams.topics import Shape
 from streams.transport.batches import Batch
 from streams.transport.watermarks import BrokerUnavailable
 
-COUNTS_LOOK_S: Final = 10.0  # How often partition counts are asked for.
+TOPICS_LOOK_S: Final = 2.0  # How often the inputs are asked for: one request.
 
 UNPROVEN_MARK: Final = ("returnwatch-partitioner", b"unproven")
 
@@ -85,41 +87,44 @@ class PartitionerGuard:
         )
 
 
-class _Counted(Protocol):
-    async def partition_counts(self, names: Iterable[str]) -> Mapping[str, int]: ...
+class _Described(Protocol):
+    async def shapes(self, names: Iterable[str]) -> Mapping[str, Shape]: ...
 
 
-class PartitionCountGuard:
-    """Holds verdicts while the partition counts are not those the worker began with."""
+class TopicGuard:
+    """Looks after the inputs while the worker runs: `began` is what they were at its start."""
 
-    def __init__(self, names: tuple[str, ...], partitions: int, holds: Holds) -> None:
-        self._names = names
-        self._partitions = partitions
+    def __init__(self, began: Mapping[str, Shape], holds: Holds) -> None:
+        self._began = began
         self._holds = holds
 
-    async def run(self, counted: _Counted) -> None:
-        """Ask again and again, for ever; a broker that does not answer changes nothing."""
+    async def run(self, described: _Described) -> None:
+        """Ask again and again, until a topic is another one; a silent broker changes nothing."""
         while True:
-            await asyncio.sleep(COUNTS_LOOK_S)
+            await asyncio.sleep(TOPICS_LOOK_S)
             try:
-                self.compare(await counted.partition_counts(self._names))
+                self.compare(await described.shapes(self._began))
             except BrokerUnavailable as error:
-                log.warning("partition counts are unknown", error=str(error))
+                log.warning("topics are not described", error=str(error))
 
-    def compare(self, counts: Mapping[str, int]) -> None:
-        """Hold verdicts if the counts have changed, go on if they are as they were."""
-        changed = {
-            name: counts.get(name, 0)
-            for name in self._names
-            if counts.get(name, 0) != self._partitions
-        }
+    def compare(self, shapes: Mapping[str, Shape]) -> None:
+        """StateError where a topic was made anew. Verdicts are held while partition counts are
+        not what they were, and given again when they are."""
+        for name, shape in shapes.items():
+            check_same_topic(name, self._began[name].topic_id, shape.topic_id)
+        counts = {name: shapes[name].partitions if name in shapes else 0 for name in self._began}
+        changed = [
+            f"{name} has {count}"
+            for name, count in counts.items()
+            if count != self._began[name].partitions
+        ]
         if not changed:
             self._holds.lift("partition_count")
             return
-        listed = ", ".join(f"{name} has {count}" for name, count in changed.items())
         self._holds.put(
             "partition_count",
-            f"The state was made with {self._partitions} partitions, now {listed}: keys hash "
-            "elsewhere, so orders and returns are apart. Go back to the old topics, or drain them "
-            "and start with another RETURNWATCH_APP_ID on topics of equal counts.",
+            f"The state was made with {max(it.partitions for it in self._began.values())} "
+            f"partitions, now {', '.join(changed)}: keys hash elsewhere, so orders and returns are "
+            "apart. Go back to the old topics, or drain them and start with another "
+            "RETURNWATCH_APP_ID on topics of equal counts.",
         )

@@ -1,10 +1,12 @@
 """The frontier proof at the end of a partition, and the loop that keeps overdue work going.
 
 Owns when the broker is asked for high watermarks: only where a record or a timer waits for a
-proof that the grace allows by now, and never again while the last answer is not reached.
+proof that the grace allows by now, and never again while the last answer is not reached. While the
+worker's clock is in doubt, nothing is asked, and a checkpoint is asked for that tells the time.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
@@ -12,10 +14,12 @@ from aiokafka import TopicPartition
 
 from schemas.records import RETURNED, SUBMITTED
 from streams.charge import Charge
+from streams.clock import WorkerClock
 from streams.state.header import StateError
 
 ASK_PAUSE_S: Final = 0.01  # Between two questions.
 ASK_AGAIN_MS: Final = 5_000  # Though the last end is not reached: a log may also get shorter.
+PROBE_PAUSE_S: Final = 1.0  # Between two questions about the broker's time.
 LOOK_MAX_S: Final = 0.05  # Between looks at what waits.
 LOOK_MIN_S: Final = 0.001
 
@@ -31,31 +35,42 @@ class Asked(Protocol):
 class Prover:
     """Moves the frontiers of silent partitions on."""
 
-    def __init__(self, asked: Asked, *, grace_ms: int, clock: Callable[[], int]) -> None:
+    def __init__(self, asked: Asked, *, grace_ms: int, clock: WorkerClock) -> None:
         self._asked = asked
         self._grace_ms = grace_ms
         self._clock = clock
+        self._next_probe_s = 0.0
         self._ends: dict[TopicPartition, tuple[int, int]] = {}  # And when they were asked for.
 
     async def run(
         self, charges: Callable[[], Iterable[Charge]], on_worked: Callable[[Charge], None]
     ) -> None:
         """Prove and work for ever; BrokerUnavailable when nobody answers."""
+        pause_s = 0.0
         while True:
-            current = list(charges())
-            for charge in current:
-                if charge.can_go_on(self._clock()):
-                    on_worked(charge)
-            await self._prove(current, on_worked)
-            await asyncio.sleep(self._pause_s(current))
+            await asyncio.sleep(pause_s)
+            pause_s = await self.look(list(charges()), on_worked)
 
-    async def _prove(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> None:
+    async def look(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> float:
+        """Prove and work what can be now; how long to wait before the next look, in s."""
+        for charge in charges:
+            if charge.can_go_on(self._clock.now_ms()):
+                on_worked(charge)
+        if self._clock.doubt() is not None:
+            self._probe(charges)
+        has_asked = await self._prove(charges, on_worked)
+        return max(self._pause_s(charges), ASK_PAUSE_S if has_asked else 0.0)
+
+    async def _prove(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> bool:
         waiting = [charge for charge in charges if self._may_be_proven(charge)]
         tps = [tp for charge in waiting for tp in self._unproven(charge)]
         if not tps:
-            return
+            return False
+        asked_ms = self._clock.proof_ms()  # Before asking: what is appended later is later.
+        if asked_ms is None:
+            self._probe(waiting)
+            return True
         positions = {tp: at for charge in waiting for tp, at in _positions(charge)}
-        asked_ms = self._clock()  # Before asking: what is appended later is later.
         ends = await self._asked.high_watermarks(tps)
         for tp, end in ends.items():
             self._ends[tp] = (end, asked_ms)
@@ -65,13 +80,20 @@ class Prover:
                 if tp in ends:
                     charge.watch.sequence.prove(side, ends[tp], asked_ms - self._grace_ms)
             on_worked(charge)
-        await asyncio.sleep(ASK_PAUSE_S)
+        return True
+
+    def _probe(self, charges: list[Charge]) -> None:
+        """Have one checkpoint written, because its answer tells the broker's time."""
+        now_s = time.monotonic()
+        if charges and now_s >= self._next_probe_s:
+            self._next_probe_s = now_s + PROBE_PAUSE_S
+            charges[0].probe()
 
     def _may_be_proven(self, charge: Charge) -> bool:
         since_ms = charge.watch.waits_since_ms()
         if since_ms is None or charge.rhythm.holds or not charge.opening:
             return False
-        if since_ms + self._grace_ms >= self._clock():
+        if since_ms + self._grace_ms >= self._clock.now_ms():
             return False
         return all(
             self._is_worth_asking(charge, side)
@@ -82,7 +104,7 @@ class Prover:
     def _is_worth_asking(self, charge: Charge, side: int) -> bool:
         end, asked_ms = self._ends.get(charge.tps[side], (0, 0))
         is_reached = charge.watch.sequence.position(side) >= end
-        return is_reached or self._clock() - asked_ms >= ASK_AGAIN_MS
+        return is_reached or self._clock.now_ms() - asked_ms >= ASK_AGAIN_MS
 
     def _unproven(self, charge: Charge) -> list[TopicPartition]:
         since_ms = charge.watch.waits_since_ms() or 0
@@ -90,7 +112,7 @@ class Prover:
         return [tp for side, tp in enumerate(charge.tps) if sequence.complete_ms(side) <= since_ms]
 
     def _pause_s(self, charges: list[Charge]) -> float:
-        now_ms = self._clock()
+        now_ms = self._clock.now_ms()
         if any(charge.can_go_on(now_ms) for charge in charges):
             return 0.0
         waits = [charge.watch.waits_since_ms() for charge in charges]

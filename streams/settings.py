@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         Decimal(30),
         description="How long a result may take; with a rules file, that file says it instead.",
     )
-    grace_s: values.Duration = _verdicts(
+    grace_s: values.Grace = _verdicts(
         "RETURNWATCH_GRACE_S",
         Decimal(1),
         description="How far behind the clock the end of a topic is taken to be complete.",

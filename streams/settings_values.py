@@ -113,6 +113,12 @@ Duration = Annotated[
     Field(ge=0, le=DURATION_MAX_S, decimal_places=3),
     Right("a number of seconds from 0 to 2592000 (30 days), in steps of 0.001", "1.5"),
 ]
+# Half of it is what the worker's clock may be ahead, measured by answers that take some ms.
+Grace = Annotated[
+    Decimal,
+    Field(ge=Decimal("0.1"), le=3_600, decimal_places=3),
+    Right("a number of seconds from 0.1 to 3600, in steps of 0.001", "1.5"),
+]
 # These two only say how long the program waits, no verdict depends on them: asyncio takes floats.
 CheckpointInterval = Annotated[
     float,

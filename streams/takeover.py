@@ -1,23 +1,31 @@
 """Takeover of a partition: prove membership, fence, restore, check the log, say where to go on.
 
-Owns the order of these steps and every reason to refuse. What is asked of the broker comes
+Owns the order of these steps. What is asked of the broker comes
 through `Broker`, what reads and writes the changelog is streams.state's.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
 from aiokafka import TopicPartition
 
-from schemas.records import RETURNED, SUBMITTED, Record
-from schemas.times import rfc3339
+from schemas.records import SUBMITTED
+from streams.continuity import Continuity, Gap, Log
 from streams.core.sequence import NEVER_MS
 from streams.state.changelog import State
-from streams.state.header import Header, Progress, StateError, fingerprint
+from streams.state.header import Header, Progress, StateError, first_header
 from streams.state.ledger import Ledger
 from streams.state.store import KafkaStore
+from streams.topics import Shape
+from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import Duty
+
+# Well below the session timeout of 10 s; what remains is from the last look at the clock to the
+# request's leaving, some microseconds.
+HEARTBEAT_FRESH_S: Final = 2.0
+HEARTBEATS_MAX: Final = 5
 
 Offsets = dict[TopicPartition, int]
 
@@ -42,17 +50,21 @@ class Member(Protocol):
         """The group's committed offset, if there is one."""
 
 
-RecordAt = Callable[[TopicPartition, int], Any]  # Awaitable of the Record at an offset, or None.
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a takeover is to be done; `start_at` is earliest, latest or a time in ms."""
+    """How a takeover is to be done: `shapes` are those of the inputs, `start_at` is earliest,
+    latest or a time in ms."""
 
     duty: Duty
     store: KafkaStore
-    partitions: int
+    shapes: tuple[Shape, Shape]
     start_at: str | int
+    continuity: Continuity
+
+    @property
+    def partitions(self) -> int:
+        """How many partition numbers there are."""
+        return self.shapes[SUBMITTED].partitions
 
 
 @dataclass(slots=True)
@@ -70,6 +82,7 @@ class Taken:
     state: State
     ledger: Ledger
     is_new: bool
+    gaps: list[Gap]
 
 
 @dataclass(slots=True)
@@ -81,25 +94,37 @@ class Takeover:
     generation: int  # Of the assignment that gave us the partition.
     broker: Broker
     member: Member
-    record_at: RecordAt
     progress: RestoreProgress = field(default_factory=RestoreProgress)
 
     async def run(self) -> Taken:
         """Take the partition; on any failure the ledger is closed and nothing was written."""
-        terms = self.terms
-        ledger = terms.store.ledger(self.partition)
+        ledger = self.terms.store.ledger(self.partition)
         try:
-            await self.member.heartbeat(self.generation)
-            await ledger.fence()
+            await self._prove_membership()
+            await ledger.fence(self._prove_membership)
             state = await self._restored()
             is_new = state.header is None
             if state.header is None:
                 state.header = await self._first_header()
-            await self._check(state.header)
+            state.header, gaps = await self._continued(state.header)
         except BaseException:
             await ledger.close()
             raise
-        return Taken(state, ledger, is_new)
+        return Taken(state, ledger, is_new, gaps)
+
+    async def _prove_membership(self) -> None:
+        """Returns while nobody else can have been given the partition: the group takes nobody for
+        dead before the session timeout, counted from a heartbeat it has answered. A process that
+        was stopped meanwhile sees it from the time that has passed, and asks again."""
+        for _ in range(HEARTBEATS_MAX):
+            asked_s = time.monotonic()
+            await self.member.heartbeat(self.generation)
+            if time.monotonic() - asked_s < HEARTBEAT_FRESH_S:
+                return
+        raise BrokerUnavailable(
+            f"The group's heartbeats take longer than {HEARTBEAT_FRESH_S:.0f} s each: partition "
+            f"{self.partition} cannot be taken over safely. Check the brokers' load."
+        )
 
     async def _restored(self) -> State:
         changelog = self.terms.store.changelog(self.partition)
@@ -109,7 +134,9 @@ class Takeover:
         def note(read_to: int, _: int) -> None:
             self.progress.read_to = read_to
 
-        return await self.terms.store.restore(self.partition, end_offset=end, on_progress=note)
+        state = await self.terms.store.restore(self.partition, end_offset=end, on_progress=note)
+        state.check()
+        return state
 
     async def _first_header(self) -> Header:
         for tp in self.terms.duty.inputs(self.partition):
@@ -120,17 +147,20 @@ class Takeover:
         # The returned side first: a submission read must not miss the return that came meanwhile.
         returned_at = await self._start_offset(returned, starts[returned])
         submitted_at = await self._start_offset(submitted, starts[submitted])
-        return Header(
-            submitted=Progress(submitted_at, NEVER_MS, None),
-            returned=Progress(returned_at, NEVER_MS, None),
-            frontier_ms=NEVER_MS,
-            partitions=self.terms.partitions,
-            policy_digest=self.terms.duty.policy.digest(),
-            segment=0,
-            entered_inside=submitted_at > 0 or returned_at > 0,
-            cut_ms=None,
-            worked_at_ms=0,
+        start = (
+            Progress(submitted_at, NEVER_MS, None),
+            Progress(returned_at, NEVER_MS, None),
         )
+        digest = self.terms.duty.policy.digest()
+        header = first_header(start, partitions=self.terms.partitions, policy_digest=digest)
+        if self.terms.start_at != "earliest" or returned_at == 0:
+            return header
+        # Retention takes each topic's records in steps of its own: what answers the first
+        # submissions may be gone already.
+        end = (await self.broker.high_watermarks([returned]))[returned]
+        log = Log(returned, returned_at, end, None)
+        until_ms = await self.terms.continuity.lost_until_ms(log, NEVER_MS)
+        return replace(header, gap_until_ms=until_ms)
 
     def _lost_state(self) -> str:
         return (
@@ -149,7 +179,7 @@ class Takeover:
         assert isinstance(start_at, int), "settings know no other start"
         return (await self.broker.offsets_for_time([tp], start_at))[tp]
 
-    async def _check(self, header: Header) -> None:
+    async def _continued(self, header: Header) -> tuple[Header, list[Gap]]:
         """StateError where the log is not the one the state came from, or has lost a stretch."""
         if header.partitions != self.terms.partitions:
             raise StateError(
@@ -160,39 +190,11 @@ class Takeover:
         inputs = self.terms.duty.inputs(self.partition)
         starts = await self.broker.log_starts(inputs)
         ends = await self.broker.high_watermarks(inputs)
-        for side in (SUBMITTED, RETURNED):
-            tp, progress = inputs[side], header.progress()[side]
-            _check_bounds(tp, progress, (starts[tp], ends[tp]))
-            if progress.last is not None and progress.last.offset >= starts[tp]:
-                self._check_record(tp, progress, await self.record_at(tp, progress.last.offset))
-
-    def _check_record(self, tp: TopicPartition, progress: Progress, found: Record | None) -> None:
-        if found is None or fingerprint(found) == progress.last:
-            return
-        raise StateError(
-            f"{tp.topic} partition {tp.partition} holds another record at offset "
-            f"{found.offset} than the one this state came from: the topic was made anew. Use "
-            "another RETURNWATCH_APP_ID for the new topic."
+        unknown = [tp for tp in inputs if tp not in ends]
+        if unknown:
+            raise BrokerUnavailable(f"The leader of {unknown[0]} does not tell where its log ends.")
+        submitted, returned = (
+            Log(tp, starts[tp], ends[tp], shape.topic_id)
+            for tp, shape in zip(inputs, self.terms.shapes, strict=True)
         )
-
-
-def _check_bounds(tp: TopicPartition, progress: Progress, bounds: tuple[int, int]) -> None:
-    log_start, end = bounds
-    where = f"{tp.topic} partition {tp.partition}"
-    if progress.next_offset > end:
-        raise StateError(
-            f"{where} ends at offset {end}, but the state has worked up to "
-            f"{progress.next_offset}: records were lost, or the topic was made anew. Use another "
-            "RETURNWATCH_APP_ID for a new topic."
-        )
-    if progress.next_offset < log_start:
-        raise StateError(
-            f"{where} begins at offset {log_start}, but the state has worked only up to "
-            f"{progress.next_offset} (arrival {_time(progress.arrival_ms)}): retention has removed "
-            f"{log_start - progress.next_offset} offsets that were never read. Give the topic a "
-            "longer retention; start with another RETURNWATCH_APP_ID to go on from what is left."
-        )
-
-
-def _time(time_ms: int) -> str:
-    return "unknown" if time_ms < 0 else rfc3339(time_ms)
+        return await self.terms.continuity.check(header, (submitted, returned))

@@ -12,9 +12,9 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.topics import CONFIGS, Found, Wanted
+from streams.topics import CONFIGS, Found, Shape, Wanted
+from streams.transport.topic_metadata import TopicsRequest, topic_id
 from streams.transport.watermarks import BrokerUnavailable
 
 REQUEST_TIMEOUT_MS: Final = 20_000
@@ -88,14 +88,14 @@ class Topics:
             found = await self.find(names)
         return found
 
-    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
-        """The partition counts of the topics that there are; one request."""
+    async def shapes(self, names: Iterable[str]) -> dict[str, Shape]:
+        """Partition count and id of the topics that there are; one request."""
         try:
             described = await self._describe(list(names))
         except (KafkaError, OSError) as error:
             raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
         there = [topic for topic in described if topic["error_code"] == 0]
-        return {topic["topic"]: len(topic["partitions"]) for topic in there}
+        return {topic["topic"]: Shape(len(topic["partitions"]), topic_id(topic)) for topic in there}
 
     async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
         """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""
@@ -115,8 +115,7 @@ class Topics:
 
     async def _describe(self, names: list[str]) -> list[dict[str, Any]]:
         """A question must not make a topic, as it does by default."""
-        request = MetadataRequest(names, allow_auto_topic_creation=False)
-        answer = await self._admin._send_request(request)
+        answer = await self._admin._send_request(TopicsRequest(names))
         described: list[dict[str, Any]] = answer.to_object()["topics"]
         return described
 
@@ -142,4 +141,5 @@ def _found(topic: dict[str, Any], configs: Mapping[str, str] | None) -> Found:
     partitions = topic["partitions"]
     replicas = len(partitions[0]["replicas"]) if partitions else 0
     is_forbidden = topic["error_code"] == _NOT_AUTHORIZED
-    return Found(topic["topic"], len(partitions), replicas, configs, is_forbidden)
+    name = topic["topic"]
+    return Found(name, len(partitions), replicas, configs, is_forbidden, topic_id(topic))

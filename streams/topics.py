@@ -16,6 +16,11 @@ CONFIGS: Final = (TIMESTAMP_TYPE, CLEANUP_POLICY, MESSAGE_BYTES)
 DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
 HEADERS_BYTES: Final = 16 * 1024
 
+_CLOCKS: Final = (
+    "its times are the producers' clocks",
+    "what the worker writes would not tell it the broker's clock",
+)
+
 _LOG_APPEND_TIME: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime"})
 _CHANGELOG: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime", CLEANUP_POLICY: "compact"})
 _DEAD_LETTERS: Final = MappingProxyType({MESSAGE_BYTES: str(DEAD_LETTER_BYTES)})
@@ -31,14 +36,23 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a topic the state rests on; the id is None where the broker does not tell it."""
+
+    partitions: int
+    topic_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """A topic as it is; `configs` is None where the broker does not tell."""
+    """A topic as it is; `configs` and `topic_id` are None where the broker does not tell."""
 
     name: str
     partitions: int
     replicas: int
     configs: Mapping[str, str] | None
     is_forbidden: bool = False
+    topic_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +123,11 @@ def _unequal_counts(found: list[Found]) -> list[Finding]:
 
 
 def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Finding]:
-    if topic.is_input and not settings.accept_create_time:
-        return _timestamp_type(found)
     is_changelog = topic.name == settings.changelog_topic
+    if (topic.is_input or is_changelog) and not settings.accept_create_time:
+        wrong = _timestamp_type(found, whose=_CLOCKS[is_changelog])
+        if wrong:
+            return wrong
     if is_changelog and found.configs and found.configs.get(CLEANUP_POLICY) != "compact":
         policy = found.configs.get(CLEANUP_POLICY)
         return [
@@ -124,15 +140,14 @@ def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Find
     return []
 
 
-def _timestamp_type(found: Found) -> list[Finding]:
+def _timestamp_type(found: Found, whose: str) -> list[Finding]:
     kind = None if found.configs is None else found.configs.get(TIMESTAMP_TYPE)
     if kind == "LogAppendTime":
         return []
     problem = (
         f"The broker does not tell the timestamp type of {found.name}."
         if kind is None
-        else f"The topic {found.name} has message.timestamp.type {kind}: its times are the "
-        "producers' clocks."
+        else f"The topic {found.name} has message.timestamp.type {kind}: {whose}."
     )
     fix = (
         f"{_alter(found.name, TIMESTAMP_TYPE, 'LogAppendTime')} (or set "

@@ -23,6 +23,7 @@ from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
 from streams.core.decisions import Decision, Place
+from streams.core.history import History
 from streams.core.rules import Policy
 from streams.core.sequence import Event, Mark, Stretch
 from streams.core.sequence import Sequence as RecordSequence
@@ -91,12 +92,12 @@ class Watch:
         self._record_bytes = [0, 0]  # Of a record, on average, in the stretch read last.
         marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
         self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
-        self.tracker = Tracker(duty.place(partition), duty.policy, header.cut_ms)
+        self.tracker = Tracker(duty.place(partition), duty.policy, history_of(header))
         self._duty = duty
         self._header = header
         self._written_marks = self.sequence.marks()
         self._segments = Segments(
-            duty.policy.remember_ms, header.segment, standing=segments_of(state)
+            duty.policy.remember_ms, header.segments[1], standing=segments_of(state)
         )
         self._known_policies = set(state.policies)
         self._told: list[Decision] = []
@@ -123,6 +124,10 @@ class Watch:
         if records:
             total = sum(len(record.value) for record in records if record.value is not None)
             self._record_bytes[side] = total // len(records)
+
+    def withhold_open(self) -> list[str]:
+        """Tell no time-out of the orders that are open now; their ids."""
+        return sorted(key.decode() for key in self.tracker.book.withhold_open())
 
     def work(self, now_ms: int) -> None:
         """Decide what the frontier allows; it never passes the wall clock `now_ms`."""
@@ -208,7 +213,7 @@ class Watch:
     def _note_cut(self, first_arrival_ms: int) -> None:
         if self._header.entered_inside and self._header.cut_ms is None:
             self._header = replace(self._header, cut_ms=first_arrival_ms)
-            self.tracker.enter_inside(first_arrival_ms)
+            self.tracker.learn(history_of(self._header))
 
     def _next_header(self, now_ms: int) -> Header:
         submitted, returned = self._written_marks
@@ -219,7 +224,8 @@ class Watch:
             returned=progress_of(returned, before.returned),
             frontier_ms=self.sequence.frontier_ms,
             policy_digest=self._duty.policy.digest(),
-            segment=self._segments.next_number,
+            segments=self._segments.bounds,
+            orders=len(self.tracker.book.orders),
             worked_at_ms=now_ms,
         )
 
@@ -253,3 +259,8 @@ class Watch:
             "returnwatch-settings": self._duty.policy.digest(),
         }
         return [*((name, text.encode()) for name, text in texts.items()), *at.marks]
+
+
+def history_of(header: Header) -> History:
+    """What of the log the header says cannot be known."""
+    return History(header.cut_ms, header.gap_until_ms)

@@ -15,6 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from streams.charge import Charge
+from streams.continuity import announce
 from streams.means import Means
 from streams.roster import Roster
 from streams.state.ledger import Fenced
@@ -78,6 +79,9 @@ class Worker:
         silent_s = self.means.watermarks.silent_s
         if silent_s:
             reasons.append(f"the broker has not answered for {silent_s:.0f} s")
+        doubt = self.means.rhythm.clock.doubt()
+        if doubt and is_open:
+            reasons.append(f"absence cannot be proven: {doubt}")
         return [*reasons, *self.means.rhythm.holds.sentences()]
 
     def start(self) -> None:
@@ -162,11 +166,13 @@ class Worker:
             await self._join_anew()
 
     async def _follow(self, assignment: Assignment) -> None:
-        for partition in self.roster.partitions - assignment.partitions:
+        # Partitions that came after the start have no state's topics yet: the guard holds verdicts.
+        known = assignment.partitions & frozenset(range(self.means.terms.partitions))
+        for partition in self.roster.partitions - known:
             self.roster.drop(partition)
         for charge in self.roster:
             await self.roster.open(charge)
-        new = sorted(assignment.partitions - self.roster.partitions - self._lost_now)
+        new = sorted(known - self.roster.partitions - self._lost_now)
         kept = sorted(self.roster.partitions)
         log.info("partitions assigned", kept=kept, new=new, generation=assignment.generation)
         gate = asyncio.Semaphore(TAKEOVERS_MAX)
@@ -184,7 +190,6 @@ class Worker:
                 generation,
                 broker=means.watermarks,
                 member=self._consumer(),
-                record_at=means.watermarks.record_at,
             )
             self.restores[partition] = takeover.progress
             try:
@@ -205,7 +210,9 @@ class Worker:
         try:
             watch = Watch(duty, partition, taken.state)
             charge = Charge(watch, taken.ledger, duty.inputs(partition), rhythm)
-            if taken.is_new:  # Where to start must survive a crash: it stands in a header at once.
+            if taken.gaps:
+                announce(taken.gaps, watch.withhold_open())
+            if taken.is_new or taken.gaps:  # Where to go on must survive a crash: it stands there.
                 await charge.write_now()
         except BaseException:
             await taken.ledger.close()

@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
-from typing import Final
+from typing import Annotated, Final
 
 import structlog
+from cyclopts import Parameter
 
 from streams import logs
 from streams.app import watch
@@ -17,7 +18,17 @@ _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 log = structlog.get_logger(__name__)
 
 
-def worker() -> None:
+def worker(
+    *,
+    accept_gap: Annotated[
+        bool,
+        Parameter(
+            help="Go on over records that retention removed unread; the orders open then are not "
+            "told as timed out.",
+            negative="",
+        ),
+    ] = False,
+) -> None:
     """Watch the orders until SIGTERM or Ctrl-C, then write a checkpoint and leave the group.
 
     Example: KAFKA_BOOTSTRAP_SERVERS=kafka:9092 returnwatch worker
@@ -31,7 +42,7 @@ def worker() -> None:
         stop = asyncio.Event()
         for number in _STOPPING:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await watch(settings, policy, stop)
+        await watch(settings, policy, stop, accept_gap=accept_gap)
 
     asyncio.run(run())
     log.info("stopped")

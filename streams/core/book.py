@@ -8,7 +8,7 @@ from typing import Final
 
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
 from streams.core.orders import Held, Order, Sent, State
-from streams.core.packing import effect_of, pack, pack_open
+from streams.core.packing import effect_of, pack, pack_open, withheld
 from streams.core.timers import Timers
 
 # Hints of orders that were answered stay until their deadline, each with its key. With so many more
@@ -70,6 +70,17 @@ class Book:
     def has_changes(self) -> bool:
         """Whether a checkpoint would keep anything."""
         return bool(self._changed or self._closings)
+
+    def withhold_open(self) -> list[bytes]:
+        """Tell no time-out of the orders that are open now; their keys."""
+        keys = [key for key, packed in self.orders.items() if packed[0] == State.OPEN]
+        for key in keys:
+            self.withhold(key)
+        return keys
+
+    def withhold(self, key: bytes) -> None:
+        """Tell no time-out of this open order."""
+        self._put(key, withheld(self.orders[key]))
 
     def restore_segment(self, segment: bytes) -> None:
         """Put back the closed orders of one segment; ValueError if it is cut."""

@@ -66,7 +66,11 @@ class UnreadableSeen:
 
 @dataclass(slots=True)
 class Order:
-    """An open or timed-out order; `earlier` is the newest attempt that timed out before."""
+    """An open or timed-out order; `earlier` is the newest attempt that timed out before.
+
+    `is_withheld`: its return may have stood in a stretch of the log that was lost, so its time-out
+    is not told.
+    """
 
     state: State
     effect_ms: int
@@ -75,6 +79,13 @@ class Order:
     interim: LastInterim | None = None
     older: OlderReturn | None = None
     unreadable: UnreadableSeen | None = None
+    is_withheld: bool = False
+
+    @property
+    def late(self) -> Sent | None:
+        """The newest attempt whose time-out was told, so that a return for it is late."""
+        is_told = self.state == State.TIMED_OUT and not self.is_withheld
+        return self.sent if is_told else self.earlier
 
 
 @dataclass(slots=True)

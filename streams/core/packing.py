@@ -23,12 +23,13 @@ SEVERITIES: Final = ("info", "warning", "critical")
 
 
 class Has(IntFlag):
-    """Which rare parts follow the submission in the packed form."""
+    """Which rare parts follow the submission in the packed form; of WITHHELD nothing does."""
 
     EARLIER = 1
     INTERIM = 2
     OLDER = 4
     UNREADABLE = 8
+    WITHHELD = 16
 
 
 _HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of the timer.
@@ -53,6 +54,11 @@ def pack_open(sent: Sent, effect_ms: int) -> bytes:
     return _HEAD.pack(State.OPEN, sent.attempt, 0, effect_ms) + _pack_sent(sent)
 
 
+def withheld(packed: bytes) -> bytes:
+    """The same open or timed-out order, its time-out not to be told."""
+    return packed[:2] + bytes((packed[2] | Has.WITHHELD,)) + packed[3:]
+
+
 def pack(order: Order | Held) -> bytes:
     """The packed form of any order."""
     if isinstance(order, Held):
@@ -72,6 +78,8 @@ def pack(order: Order | Held) -> bytes:
         parts |= Has.UNREADABLE
         seen = order.unreadable
         tail += _UNREADABLE.pack(seen.count, seen.offset, len(seen.field)) + seen.field.encode()
+    if order.is_withheld:
+        parts |= Has.WITHHELD
     head = _HEAD.pack(order.state, order.sent.attempt, parts, order.effect_ms)
     return head + _pack_sent(order.sent) + tail
 
@@ -93,6 +101,7 @@ def unpack(packed: bytes) -> Order | Held:
     if parts & Has.UNREADABLE:
         count, offset, length = reader.fields(_UNREADABLE)
         order.unreadable = UnreadableSeen(count, offset, reader.text(length) or "")
+    order.is_withheld = bool(parts & Has.WITHHELD)
     return order
 
 

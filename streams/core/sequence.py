@@ -21,6 +21,12 @@ Entry = tuple[int, int, int, Event, Record, int]
 NEVER_MS: Final = -1  # Before every record timestamp.
 
 
+def behind(entry: Entry) -> tuple[int, int] | None:
+    """(arrival, worked as), both in ms, of a record that came in behind the frontier."""
+    worked_as_ms, *_, arrival_ms = entry
+    return None if worked_as_ms == arrival_ms else (arrival_ms, worked_as_ms)
+
+
 class OffsetGap(AssertionError):
     """A stretch was handed over that does not begin where the one before it ended."""
 

@@ -47,6 +47,8 @@ class Timers:
             bucket += waiting
             self.hints += len(waiting)
             if bucket:
+                if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
+                    self._first = (start, start << BUCKET_BITS)
                 break  # The bucket that `to_ms` or the limit falls into is the last one.
             heappop(self._starts)
             del self._buckets[start]

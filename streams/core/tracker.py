@@ -23,6 +23,7 @@ from streams.core.decisions import (
     timed_out,
     unmatched_return,
 )
+from streams.core.history import History
 from streams.core.orders import (
     Held,
     LastInterim,
@@ -37,41 +38,44 @@ from streams.core.orders import (
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import effect_of, head_of, unpack
 from streams.core.rules import Policy
-from streams.core.sequence import Entry
+from streams.core.sequence import Entry, behind
 
 SWEEP_SHELVES: Final = 4  # Shelves of closed orders looked through for expired ones per advance.
 
 
 class Tracker:
-    """Verdicts for one partition number; `cut_ms` is set where the log was entered inside it."""
+    """Verdicts for one partition number."""
 
-    def __init__(self, place: Place, policy: Policy, cut_ms: int | None = None) -> None:
+    def __init__(self, place: Place, policy: Policy, history: History | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self.book = Book(policy.remember_ms)
         self._place = place
         self._policy = policy
-        self._quiet_until_ms = _quiet_until(policy, cut_ms)
         self._told: list[Decision] = []
         self.is_overdue = False  # The last `advance` reached its limit.
+        self.learn(history or History())
 
-    def enter_inside(self, cut_ms: int) -> None:
-        """The log was entered inside it, and `cut_ms` is the arrival of its first record read."""
-        self._quiet_until_ms = _quiet_until(self._policy, cut_ms)
+    def learn(self, history: History) -> None:
+        """What of the log cannot be known, from now on."""
+        self._quiet_until_ms = history.quiet_until_ms(self._policy)
+        self._withheld_until_ms = history.withheld_until_ms()
 
     def apply(self, entries: Iterable[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
         orders = self.book.orders
         for entry in entries:
-            arrival, side, _, event, record, _ = entry
+            arrival, side, _, event, record, logged = entry
+            # One behind the frontier is worked as the last before it: what is due is settled.
+            until = arrival if arrival == logged else arrival + 1
             if type(event) is Unreadable:
-                self._set_aside(entry, event)
+                self._set_aside(entry, event, until)
                 continue
             key = record.key
             assert key is not None, "a record without a key was read as an event"
             packed = orders.get(key)
             if packed is not None:
                 state, attempt, parts, effect_ms = head_of(packed)
-                if side == RETURNED and state == State.OPEN and not parts and effect_ms >= arrival:
+                if side == RETURNED and state == State.OPEN and not parts and effect_ms >= until:
                     returned = cast(Return, event)
                     outcome = returned["outcome"]
                     named = returned.get("attempt") or attempt
@@ -79,8 +83,8 @@ class Tracker:
                     if named >= attempt and is_plain:
                         self.book.close(key, Closed(named, outcome, arrival))
                         continue
-                if effect_ms < arrival:
-                    self._settle(key, arrival)
+                if effect_ms < until:
+                    self._settle(key, until)
                     packed = orders.get(key)
             if side == SUBMITTED:
                 self._submitted(entry, packed)
@@ -136,13 +140,14 @@ class Tracker:
     def _reopen(self, entry: Entry, order: Order) -> None:
         arrival, _, offset, event, record, _ = entry
         sent = self._sent(cast(Submission, event), offset)
-        if order.state == State.TIMED_OUT:
-            order.earlier = order.sent
-        else:
+        if order.state == State.OPEN:
             self.counts["superseded_attempts"] += 1
+        elif not order.is_withheld:
+            order.earlier = order.sent
         order.state = State.OPEN
         order.sent = sent
         order.interim = None
+        order.is_withheld = arrival < self._withheld_until_ms
         self.book.keep(cast(bytes, record.key), order, max(sent.deadline_ms, arrival))
 
     def _returned(self, entry: Entry, packed: bytes | None) -> None:
@@ -191,10 +196,9 @@ class Tracker:
             order.older = OlderReturn(answer.attempt, answer.outcome)
             self.book.keep(key, order, order.effect_ms)
             return
-        late = order.sent if order.state == State.TIMED_OUT else order.earlier
-        if late is not None:
-            alert = returned_late(self._place, key.decode(), answer, sent=late)
-            self._tell(alert, _behind(entry))
+        if order.late is not None:
+            alert = returned_late(self._place, key.decode(), answer, sent=order.late)
+            self._tell(alert, behind(entry))
         newest = max(answer.attempt, attempt)
         self.book.close(key, Closed(newest, answer.outcome, answer.arrival_ms))
 
@@ -225,20 +229,20 @@ class Tracker:
     def _conflict(self, entry: Entry, first: tuple[int | None, str], answer: Held) -> None:
         order_id = cast(bytes, entry[4].key).decode()
         alert = conflicting_return(self._place, order_id, answer, first=first)
-        self._tell(alert, _behind(entry))
+        self._tell(alert, behind(entry))
 
-    def _set_aside(self, entry: Entry, event: Unreadable) -> None:
-        arrival, side, offset, _, record, _ = entry
+    def _set_aside(self, entry: Entry, event: Unreadable, until_ms: int) -> None:
+        _, side, offset, _, record, _ = entry
         place, key = self._place, record.key
         topic = place.returned_topic if side == RETURNED else place.submitted_topic
         if side == RETURNED and key is not None and key in self.book.orders:
-            self._settle(key, arrival)
+            self._settle(key, until_ms)
             order = unpack(self.book.orders[key]) if key in self.book.orders else None
             if isinstance(order, Order):
                 count = order.unreadable.count + 1 if order.unreadable else 1
                 order.unreadable = UnreadableSeen(count, offset, event.problems[0].field)
                 self.book.keep(key, order, order.effect_ms)
-        self._tell(DeadLetter(side, topic, place.partition, event), _behind(entry))
+        self._tell(DeadLetter(side, topic, place.partition, event), behind(entry))
 
     # Timers.
 
@@ -250,13 +254,19 @@ class Tracker:
             if isinstance(order, Held):
                 self._end_hold(key, order)
             elif order.state == State.OPEN:
-                self._tell(timed_out(self._place, key.decode(), order))
-                order.state = State.TIMED_OUT
-                order.earlier = None
-                self.book.keep(key, order, order.effect_ms + self._policy.remember_ms)
+                self._time_out(key, order)
             else:
                 self.book.drop(key)
             packed = self.book.orders.get(key)
+
+    def _time_out(self, key: bytes, order: Order) -> None:
+        order.state = State.TIMED_OUT
+        if order.is_withheld:
+            self.counts["withheld_time_outs"] += 1
+        else:
+            self._tell(timed_out(self._place, key.decode(), order))
+            order.earlier = None
+        self.book.keep(key, order, order.effect_ms + self._policy.remember_ms)
 
     def _end_hold(self, key: bytes, held: Held) -> None:
         if held.told:
@@ -275,23 +285,15 @@ class Tracker:
         return sent_of(submission, offset, (rule.name, within_ms, rule.severity))
 
     def _open(self, key: bytes, sent: Sent, arrival_ms: int) -> None:
-        self.book.open(key, sent, max(sent.deadline_ms, arrival_ms))
+        effect_ms = max(sent.deadline_ms, arrival_ms)
+        self.book.open(key, sent, effect_ms)
+        if arrival_ms < self._withheld_until_ms:
+            self.book.withhold(key)
 
     def _hold(self, key: bytes, held: Held) -> None:
         self.book.keep(key, held, held.arrival_ms + self._policy.hold_ms)
 
-    def _tell(self, decision: Decision, behind: tuple[int, int] | None = None) -> None:
-        if behind is not None:
-            decision = replace(decision, behind=behind)
+    def _tell(self, decision: Decision, late: tuple[int, int] | None = None) -> None:
+        if late is not None:
+            decision = replace(decision, behind=late)
         self._told.append(decision)
-
-
-def _quiet_until(policy: Policy, cut_ms: int | None) -> int:
-    if cut_ms is None:
-        return -1
-    return cut_ms + max(policy.remember_ms, policy.rules.longest_ms)
-
-
-def _behind(entry: Entry) -> tuple[int, int] | None:
-    worked_as_ms, *_, arrival_ms = entry
-    return None if worked_as_ms == arrival_ms else (arrival_ms, worked_as_ms)

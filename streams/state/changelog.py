@@ -47,6 +47,22 @@ class State:
         except UnicodeDecodeError as error:
             raise StateError(f"The changelog holds a damaged record: {error}.") from error
 
+    def check(self) -> None:
+        """StateError where records are missing that the header counts: never a wrong state."""
+        header = self.header
+        if header is None:
+            if self.orders or self.segments or self.policies:
+                raise StateError(_lost("it holds records of orders, but no header"))
+            return
+        if len(self.orders) != header.orders:
+            raise StateError(
+                _lost(f"it holds {len(self.orders)} orders, its header counts {header.orders}")
+            )
+        if sorted(self.segments) != list(range(*header.segments)):
+            raise StateError(_lost("closed segments are missing"))
+        if header.policy_digest not in self.policies:
+            raise StateError(_lost("the text of its rules is missing"))
+
     def _take(self, key: bytes | None, value: bytes | None) -> None:
         kind = None if key is None else key[:1]
         if key is None or kind is None:
@@ -67,10 +83,18 @@ class State:
 class Segments:
     """The closed segments that stand in the changelog, and which are due for their tombstone."""
 
-    def __init__(self, remember_ms: int, first: int, standing: Iterable[Segment] = ()) -> None:
+    def __init__(
+        self, remember_ms: int, next_number: int, standing: Iterable[Segment] = ()
+    ) -> None:
         self._remember_ms = remember_ms
         self._standing = deque(sorted(standing, key=lambda segment: segment.number))
-        self.next_number = first
+        self.next_number = next_number
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The number of the first that stands, and of the next to come."""
+        first = self._standing[0].number if self._standing else self.next_number
+        return first, self.next_number
 
     def records(self, closings: bytes, frontier_ms: int) -> list[KeyValue]:
         """What there is to keep, as new segments, and the tombstones that are due."""
@@ -115,6 +139,14 @@ def segment_key(number: int) -> bytes:
 def policy_key(digest: str) -> bytes:
     """The changelog key of a text of rules and settings."""
     return b"s" + digest.encode()
+
+
+def _lost(what: str) -> str:
+    return (
+        f"The changelog has lost records: {what}. Check that its cleanup.policy is compact and "
+        "that nothing deletes from it; to build the state again from the inputs start with another "
+        "RETURNWATCH_APP_ID (verdicts already told are told again, with the same ids)."
+    )
 
 
 def _put(where: dict[_K, _V], key: _K, value: _V | None) -> None:

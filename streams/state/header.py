@@ -10,9 +10,9 @@ from typing import Any, Final
 from zlib import crc32
 
 from schemas.records import Record
-from streams.core.sequence import Mark
+from streams.core.sequence import NEVER_MS, Mark
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class StateError(Exception):
@@ -30,31 +30,59 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one input has been worked: next offset, highest record timestamp (ms), last one."""
+    """How far one input has been worked: next offset, highest record timestamp (ms), last one.
+
+    `topic_id` is None where the broker does not tell ids."""
 
     next_offset: int
     arrival_ms: int
     last: Fingerprint | None
+    topic_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where a partition number goes on. `entered_inside` and `cut_ms`: the log was not read from
-    its first record; `segment` is the number of the next closed segment."""
+    """Where a partition number goes on, and how many records its state has.
+
+    `segments` are the numbers of the closed segments: first, and next to come. `entered_inside`
+    and `cut_ms`: the log was not read from its first record. `gap_until_ms`: retention took
+    records that arrived before then, and a worker was told to go on without them."""
 
     submitted: Progress
     returned: Progress
     frontier_ms: int
     partitions: int
     policy_digest: str
-    segment: int
+    segments: tuple[int, int]
+    orders: int
     entered_inside: bool
     cut_ms: int | None
+    gap_until_ms: int | None
     worked_at_ms: int  # Wall clock of the worker; for people, never for a verdict.
 
     def progress(self) -> tuple[Progress, Progress]:
         """Of both sides, submitted first."""
         return self.submitted, self.returned
+
+
+def first_header(
+    start: tuple[Progress, Progress], *, partitions: int, policy_digest: str
+) -> Header:
+    """Of a partition number that has no state yet and is read from `start` on."""
+    submitted, returned = start
+    return Header(
+        submitted=submitted,
+        returned=returned,
+        frontier_ms=NEVER_MS,
+        partitions=partitions,
+        policy_digest=policy_digest,
+        segments=(0, 0),
+        orders=0,
+        entered_inside=submitted.next_offset > 0 or returned.next_offset > 0,
+        cut_ms=None,
+        gap_until_ms=None,
+        worked_at_ms=0,
+    )
 
 
 def fingerprint(record: Record) -> Fingerprint:
@@ -70,7 +98,17 @@ def checksum(key: bytes | None, value: bytes | None) -> int:
 def progress_of(mark: Mark, before: Progress) -> Progress:
     """The progress at a mark; what stood last is taken from `before` where nothing was worked."""
     last = before.last if mark.last is None else fingerprint(mark.last)
-    return Progress(mark.next_offset, mark.arrival_ms, last)
+    return Progress(mark.next_offset, mark.arrival_ms, last, before.topic_id)
+
+
+def check_same_topic(name: str, before: str | None, now: str | None) -> None:
+    """StateError where a topic has another id than before; None is an id that nobody told."""
+    if before is not None and now is not None and before != now:
+        raise StateError(
+            f"The topic {name} was deleted and made anew (its id was {before}, now {now}): the "
+            "state is about records that are gone. Use another RETURNWATCH_APP_ID for the new "
+            "topic."
+        )
 
 
 def encode_header(header: Header) -> bytes:
@@ -94,13 +132,13 @@ def decode_header(value: bytes) -> Header:
         )
     try:
         submitted, returned = (_progress(fields.pop(side)) for side in ("submitted", "returned"))
-        return Header(submitted=submitted, returned=returned, **fields)
-    except (TypeError, KeyError) as error:
+        first, next_one = fields.pop("segments")
+        segments = (first, next_one)
+        return Header(submitted=submitted, returned=returned, segments=segments, **fields)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"The changelog's header cannot be read ({error}).") from error
 
 
 def _progress(fields: dict[str, Any]) -> Progress:
-    last = fields["last"]
-    return Progress(
-        fields["next_offset"], fields["arrival_ms"], None if last is None else Fingerprint(**last)
-    )
+    last = fields.pop("last")
+    return Progress(last=None if last is None else Fingerprint(**last), **fields)

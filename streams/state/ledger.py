@@ -5,12 +5,14 @@ transaction: alerts, dead letters, changelog, the header last. Must not know wha
 """
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.records import Record
 from streams.state.changelog import KeyValue
@@ -21,6 +23,9 @@ REQUEST_TIMEOUT_MS: Final = 20_000
 FENCE_TIMEOUT_S: Final = 40.0  # Beyond a dead owner's open transaction.
 WRITE_TIMEOUT_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 1.5
+HEADERS_BYTES: Final = 64 * 1024
+GZIP: Final = 1  # Kafka's number for the compression that every build of aiokafka has.
+LOG_APPEND_TIME: Final = 1  # Kafka's number for a timestamp that the broker set.
 
 
 class Fenced(Exception):
@@ -41,9 +46,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the broker said of a checkpoint: the changelog's own time of it, in ms."""
+    """What the broker said of a checkpoint: its time of the changelog's last batch, in ms, or None
+    where it is not the broker's; and when, on the monotonic clock, that was asked and answered."""
 
-    log_append_ms: int
+    log_append_ms: int | None
+    sent_s: float
+    answered_s: float
 
 
 class Ledger:
@@ -65,16 +73,28 @@ class Ledger:
             linger_ms=0,
         )
 
-    async def fence(self) -> None:
+    async def fence(self, may_fence: Callable[[], Awaitable[None]]) -> None:
         """Take the partition: any other holder of the id can write no more, and what it had open
-        is aborted. LedgerError if the broker does not do it in time."""
+        is aborted. LedgerError if the broker does not do it in time.
+
+        `may_fence` is awaited last of all before each request that fences, connections made and
+        the coordinator found; what it raises ends the attempt.
+        """
+        sender = self._producer._sender
+        init_producer_id = sender._do_init_pid
+
+        async def init_if_allowed(node_id: int) -> Any:
+            await may_fence()
+            return await init_producer_id(node_id)
+
+        sender._do_init_pid = init_if_allowed
         try:
             async with asyncio.timeout(FENCE_TIMEOUT_S):
                 await self._producer.start()
         except (KafkaError, TimeoutError) as error:
             raise LedgerError(
                 f"The transactional producer of partition {self._partition} could not start: "
-                f"{error or type(error).__name__}. Check that the broker allows transactions "
+                f"{_words(error)}. Check that the broker allows transactions "
                 "and the transactional id (returnwatch doctor)."
             ) from error
 
@@ -85,17 +105,15 @@ class Ledger:
                 await self._producer.begin_transaction()
                 sent = [await self._send(topic, rows) for topic, rows in page.outputs.items()]
                 changelog = [Record(0, -1, key, value, ()) for key, value in page.changelog]
+                sent_s = time.monotonic()
                 sent.append(await self._send(self._changelog, changelog))
                 metadata = [await confirmed for group in sent for confirmed in group]
+                answered_s = time.monotonic()
                 await self._producer.commit_transaction()
-        except ProducerFenced as error:
-            raise Fenced(f"Partition {self._partition} is owned by another worker.") from error
-        except (KafkaError, TimeoutError) as error:
-            raise LedgerError(
-                f"A checkpoint of partition {self._partition} was not written: "
-                f"{error or type(error).__name__}."
-            ) from error
-        return Written(metadata[-1].timestamp)
+        except (KafkaError, IllegalOperation, TimeoutError) as error:
+            raise self._failure(error) from error
+        is_brokers = metadata[-1].timestamp_type == LOG_APPEND_TIME
+        return Written(metadata[-1].timestamp if is_brokers else None, sent_s, answered_s)
 
     async def close(self) -> None:
         """Let go of the connections; safe after any failure, and never for long.
@@ -111,19 +129,40 @@ class Ledger:
         await asyncio.gather(stopping, return_exceptions=True)
         await self._producer.client.close()
 
+    def _failure(self, error: Exception) -> Fenced | LedgerError:
+        """What a failed checkpoint means. aiokafka's sender may have ended for the real reason
+        before; then it is asked, because what a later call says is only that it has ended."""
+        sender = self._producer._sender.sender_task
+        ended = sender is not None and sender.done() and not sender.cancelled()
+        cause = (sender.exception() if ended else None) or error
+        if isinstance(cause, ProducerFenced):
+            return Fenced(f"Partition {self._partition} is owned by another worker.")
+        return LedgerError(
+            f"A checkpoint of partition {self._partition} was not written: {_words(cause)}."
+        )
+
     async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
         futures: list[asyncio.Future[Any]] = []
         batch = self._producer.create_batch()
         for row in rows:
-            if self._append(batch, row):
-                continue
-            futures.append(await self._submit(batch, topic))
-            batch = self._producer.create_batch()
-            taken = self._append(batch, row)
-            assert taken, "an empty batch takes any record"
+            if row.value is not None and len(row.value) > BATCH_BYTES:
+                futures.append(await self._submit(self._large(row), topic))
+            elif not self._append(batch, row):
+                futures.append(await self._submit(batch, topic))
+                batch = self._producer.create_batch()
+                taken = self._append(batch, row)
+                assert taken, "an empty batch takes any record"
         if batch.record_count():
             futures.append(await self._submit(batch, topic))
         return futures
+
+    def _large(self, row: Record) -> Any:
+        """A batch of one record, compressed: a broker's limit is on what is sent, so what came
+        compressed into an input may be too large for the dead letters as it is."""
+        batch = BatchBuilder(len(row.value or b"") + HEADERS_BYTES, GZIP, is_transactional=True)
+        taken = self._append(batch, row)
+        assert taken, "a batch made for a record takes it"
+        return batch
 
     def _append(self, batch: Any, row: Record) -> bool:
         timestamp = None if row.timestamp_ms < 0 else row.timestamp_ms
@@ -138,3 +177,7 @@ class Ledger:
             batch, topic, partition=self._partition
         )
         return future
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

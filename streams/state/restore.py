@@ -62,7 +62,7 @@ async def restore(
     except (KafkaError, TimeoutError) as error:
         raise RestoreStalled(
             f"The changelog {changelog.topic} partition {changelog.partition} could not be read: "
-            f"{error or f'no progress for {STALL_TIMEOUT_S:.0f} s'}."
+            f"{str(error) or f'no progress for {STALL_TIMEOUT_S:.0f} s'}."
         ) from error
     finally:
         await consumer.stop()

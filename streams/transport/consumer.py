@@ -224,9 +224,8 @@ def _in_words(error: Exception) -> Exception:
             for tp, offset in dict(*error.args).items()
         )
         return ReadFailed(
-            f"{where} is not in the log any more: retention removed records that were not read. "
-            "Give the topic a longer retention; start with another RETURNWATCH_APP_ID to go on "
-            "from what is left."
+            f"{where} is not in the log: retention removed records before they were read, or the "
+            "log lost its end. Start the worker again: it says which, and what to do."
         )
     if isinstance(error, GroupAuthorizationFailedError):
         return ReadFailed(

@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from mode.threads import MethodQueue
 
 from schemas.records import Record
 
@@ -30,7 +31,9 @@ REBALANCE_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 HEARTBEATS_MAX: Final = 20  # Of one proof of membership, while its coordinator moves.
 HEARTBEAT_RETRY_S: Final = 0.5
+MEMBERSHIP_TIMEOUT_S: Final = 15.0
 COMMIT_TIMEOUT_S: Final = 5.0
+CALLS_MAX: Final = 8  # Into the thread, at a time.
 
 
 class LostMembership(Exception):
@@ -57,9 +60,20 @@ class _Cursor:
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with a read_committed consumer, and fetches by stretches."""
 
+    _method_queue: MethodQueue | None = None
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._cursors: dict[TopicPartition, _Cursor] = {}
+
+    @property
+    def method_queue(self) -> MethodQueue:
+        """With Faust's two workers, two slow questions about the group would stop the fetching."""
+        if self._method_queue is None:
+            self._method_queue = MethodQueue(
+                num_workers=CALLS_MAX, loop=self.thread_loop, beacon=self.beacon
+            )
+        return self._method_queue
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         self._assignor = self.app.assignor  # Sticky, and keeps equal-sized topics together.
@@ -175,6 +189,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return state.position if state.has_valid_position else None
 
     async def _prove_membership(self, generation: int) -> None:
+        try:
+            async with asyncio.timeout(MEMBERSHIP_TIMEOUT_S):
+                await self._heartbeat(generation)
+        except TimeoutError as error:
+            # So that an assignment follows, whatever was wrong.
+            self._ensure_consumer()._coordinator.request_rejoin()
+            raise LostMembership("the group's coordinator is not to be found") from error
+
+    async def _heartbeat(self, generation: int) -> None:
         coordinator = self._ensure_consumer()._coordinator
         for _ in range(HEARTBEATS_MAX):
             if coordinator._rejoin_needed_fut.done() or coordinator.generation != generation:

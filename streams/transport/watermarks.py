@@ -83,8 +83,8 @@ class Watermarks:
         ends = await self.high_watermarks(wanted)
         return {tp: ends[tp] if found.get(tp) is None else found[tp].offset for tp in wanted}
 
-    async def record_at(self, tp: TopicPartition, offset: int) -> Record | None:
-        """The record at an offset; None if there is none any more (or a later one stands there)."""
+    async def record_from(self, tp: TopicPartition, offset: int) -> Record | None:
+        """The first record at or after an offset; None if none comes within the time limit."""
         reader = self._new_consumer()
         await self._answered(reader.start())
         try:
@@ -95,11 +95,8 @@ class Watermarks:
             )
         finally:
             await reader.stop()
-        for record in found.get(tp, ()):
-            if record.offset == offset:
-                return Record(
-                    record.offset, record.timestamp, record.key, record.value, record.headers
-                )
+        for it in found.get(tp, ()):
+            return Record(it.offset, it.timestamp, it.key, it.value, it.headers)
         return None
 
     def _new_consumer(self) -> Any:
@@ -122,9 +119,13 @@ class Watermarks:
         except (KafkaError, TimeoutError) as error:
             if self._silent_since_s is None:
                 self._silent_since_s = asked_s
+            why = "no answer in time" if isinstance(error, TimeoutError) else _words(error)
             raise BrokerUnavailable(
-                "The broker did not answer a question about its logs: "
-                f"{error or 'no answer in time'}."
+                f"The broker did not answer a question about its logs: {why}."
             ) from error
         self._silent_since_s = None
         return answer
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

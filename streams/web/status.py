@@ -45,7 +45,7 @@ class Status:
 
 
 async def _lags(worker: Worker) -> dict[TopicPartition, int]:
-    """Asked of the broker for each scrape; left out where it does not answer."""
+    """Asked of the broker for each scrape; those left out whose leader does not answer."""
     worked = {tp: at for charge in worker.roster for tp, at in charge.offsets().items()}
     if not worked:
         return {}
@@ -53,4 +53,4 @@ async def _lags(worker: Worker) -> dict[TopicPartition, int]:
         ends = await worker.means.watermarks.high_watermarks(worked)
     except BrokerUnavailable:
         return {}
-    return {tp: max(ends[tp] - at, 0) for tp, at in worked.items()}
+    return {tp: max(end - worked[tp], 0) for tp, end in ends.items()}

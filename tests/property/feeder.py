@@ -3,7 +3,7 @@
 Whatever the moves were, `finish` reads the rest of the log and proves it complete.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.alerts import Alert, encode_alert
@@ -13,10 +13,11 @@ from schemas.jsontext import dump
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
 from streams.core.decisions import Decision, Place
+from streams.core.history import History
 from streams.core.sequence import NEVER_MS, Mark, Sequence, Stretch
 from streams.core.tracker import Tracker
 from streams.state.changelog import State
-from streams.state.header import Header, Progress
+from streams.state.header import Header, Progress, first_header
 from streams.state.ledger import Page
 from streams.watch import Duty, Instant, Watch
 from tests.property.logs import BASE_MS, GRID_MS, Case
@@ -124,7 +125,8 @@ class CoreRun:
         self.reader = Reader(case)
         first, second = (Mark(offset) for offset in case.start)
         self.sequence = Sequence((first, second))
-        self.tracker = Tracker(Place(*TOPICS, PARTITION), case.terms.policy, case.terms.cut_ms)
+        history = History(case.terms.cut_ms, case.terms.gap_until_ms or None)
+        self.tracker = Tracker(Place(*TOPICS, PARTITION), case.terms.policy, history)
         self.worked = 0
         self.told: list[Decision] = []
 
@@ -187,7 +189,6 @@ class Worker:
     """A watch with its checkpoints: pages are committed or lost, crashes lose the rest."""
 
     case: Case
-    entered_inside: bool = False
     changelog: dict[bytes, bytes | None] = field(default_factory=dict)  # Compacted.
     outputs: list[tuple[str, Record]] = field(default_factory=list)
 
@@ -202,6 +203,7 @@ class Worker:
         state = State()
         for key, value in self.changelog.items():
             state.take(key, value)
+        state.check()
         if state.header is None:
             state.header = self._first_header()
         self.watch = Watch(self.duty, PARTITION, state)
@@ -269,14 +271,6 @@ class Worker:
 
     def _first_header(self) -> Header:
         submitted, returned = (Progress(offset, NEVER_MS, None) for offset in self.case.start)
-        return Header(
-            submitted=submitted,
-            returned=returned,
-            frontier_ms=NEVER_MS,
-            partitions=8,
-            policy_digest=self.duty.policy.digest(),
-            segment=0,
-            entered_inside=self.entered_inside,
-            cut_ms=None,
-            worked_at_ms=0,
-        )
+        digest = self.duty.policy.digest()
+        header = first_header((submitted, returned), partitions=8, policy_digest=digest)
+        return replace(header, gap_until_ms=self.case.terms.gap_until_ms or None)

@@ -135,7 +135,12 @@ _few_steps = st.lists(_step, max_size=8)
 _many_steps = st.lists(_step, min_size=16, max_size=40)
 _of_one_order = _many_steps.map(lambda many: [replace(step, order_id="a") for step in many])
 steps = st.one_of(_few_steps, _many_steps, _of_one_order)
-terms = st.sampled_from(TERMS)
+_gaps_until = st.one_of(*[st.just(0)] * 3, _grid(*range(1, 12)).map(lambda ms: BASE_MS + ms))
+terms = st.builds(
+    lambda chosen, until_ms: replace(chosen, gap_until_ms=until_ms),
+    st.sampled_from(TERMS),
+    _gaps_until,
+)
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,14 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the verdicts depend on beside the log: one rule, two times, and where it was entered."""
+    """What the verdicts depend on beside the log: one rule, two times, where it was entered, and
+    until when records of it were lost."""
 
     rule: Rule
     hold_ms: int
     remember_ms: int
     cut_ms: int | None = None
+    gap_until_ms: int = 0
 
     @property
     def policy(self) -> Policy:
@@ -121,6 +123,7 @@ class OrderModel:
     phase: str = "unknown"
     number: int = 0  # The newest attempt, n in the table.
     attempt: Attempt | None = None
+    withheld: bool = False  # The attempt's return may be lost, so its time-out is not told.
     late: Attempt | None = None  # The newest attempt that timed out and is not settled.
     held: Arrived | None = None
     outcome: str = ""  # Of a closed order.
@@ -159,10 +162,12 @@ class OrderModel:
 
     def fire_deadline(self, effect_ms: int) -> None:
         assert self.attempt is not None
-        self.phase, self.late = "timed_out", self.attempt
-        value = of_submission("timed_out", self.attempt)
-        evidence = {"interim": self.interim, "older": self.older, "unreadable": self.unreadable}
-        self.told.append(Told(effect_ms, value | evidence))
+        self.phase = "timed_out"
+        if not self.withheld:
+            self.late = self.attempt
+            value = of_submission("timed_out", self.attempt)
+            evidence = {"interim": self.interim, "older": self.older, "unreadable": self.unreadable}
+            self.told.append(Told(effect_ms, value | evidence))
         self.set_timers(effect_ms, forget=effect_ms + self.terms.remember_ms)
 
     def fire_hold(self, effect_ms: int) -> None:
@@ -196,6 +201,7 @@ class OrderModel:
         rule = self.terms.rule
         self.attempt = Attempt(number, entry.event, entry.offset, rule, within_ms)
         self.phase, self.number, self.interim = "open", number, None
+        self.withheld = entry.arrival_ms < self.terms.gap_until_ms
         self.set_timers(entry.arrival_ms, deadline=self.attempt.deadline_ms)
 
     # Final returns, a function for each row.

@@ -401,3 +401,32 @@ def test_the_longest_time_to_return_counts_for_the_cut_where_it_exceeds_remember
     assert told(returned(20), cut_ms=BASE_MS, hold_ms=5_000, remember_ms=8_000) == [
         (25, "unmatched_return")
     ]
+
+
+# The log has lost a stretch, and a worker was told to go on.
+
+
+def test_an_order_opened_before_the_gap_ends_is_not_told_as_timed_out() -> None:
+    gap = {"gap_until_ms": BASE_MS + 5_000}
+
+    assert told(submitted(4.999), **gap) == []
+    assert told(submitted(5), **gap) == [(15, "timed_out")]
+
+
+def test_a_return_to_a_withheld_order_closes_it_and_is_no_late_one() -> None:
+    assert told(submitted(1), returned(30), gap_until_ms=BASE_MS + 5_000) == []
+
+
+def test_a_newer_attempt_after_the_gap_is_watched_as_ever() -> None:
+    story = (submitted(1), submitted(30, attempt=2), returned(45))
+
+    assert told(*story, gap_until_ms=BASE_MS + 5_000, show=("attempt",)) == [
+        (40, "timed_out", 2),
+        (45, "returned_late", 2),
+    ]
+
+
+def test_a_conflict_with_the_answer_of_a_withheld_order_is_told() -> None:
+    story = (submitted(1), returned(2), returned(3, "rejected"))
+
+    assert told(*story, gap_until_ms=BASE_MS + 5_000) == [(3, "conflicting_return")]

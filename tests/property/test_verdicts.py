@@ -65,7 +65,7 @@ def test_a_crash_between_any_two_steps_neither_loses_nor_repeats_an_alert(
 def test_a_log_entered_inside_is_quiet_about_submissions_it_cannot_know(
     case: Case, steps: list[Move], overdue_max: int
 ) -> None:
-    worker = worked(Worker(case, entered_inside=True), steps, (overdue_max, 1_000))
+    worker = worked(Worker(case), steps, (overdue_max, 1_000))
 
     assert worker.outcome() == expected(case)
     assert worker.watch.header.cut_ms == case.terms.cut_ms
@@ -102,7 +102,7 @@ def test_the_logs_reach_every_kind_of_verdict() -> None:
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=300,
+        max_examples=800,
         deadline=None,
         derandomize=True,
         database=None,
@@ -123,7 +123,7 @@ KINDS: Final = (
     *("timed_out", "returned_late", "unmatched_return", "conflicting_return"),
     *("held", "reopened", "forgotten", "unreadable"),
     *("with interim", "with older", "with unreadable", "late for an earlier attempt"),
-    *("conflict of a held order", "held kept quiet", "held opens"),
+    *("conflict of a held order", "held kept quiet", "held opens", "withheld"),
 )
 
 
@@ -148,6 +148,8 @@ def phases_in(case: Case) -> set[str]:
         order = orders.setdefault(entry.event["order_id"], OrderModel(case.terms))
         was_known, told_before = order.phase != "unknown", len(order.told)
         order.settle(entry.arrival_ms)
+        if order.phase == "timed_out" and order.withheld:
+            kinds.add("withheld")
         before, was_late = order.phase, order.late is not None
         order.work(entry)
         after = order.phase

@@ -4,7 +4,7 @@ The consumer is the real one over another thread; ledger, store and watermarks a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
@@ -94,7 +94,7 @@ class Watermarks:
     async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets:
         return await self._answered("starts", lambda: dict.fromkeys(tps, 0))
 
-    async def record_at(self, tp: TopicPartition, offset: int) -> Record | None:
+    async def record_from(self, tp: TopicPartition, offset: int) -> Record | None:
         def found() -> Record | None:
             stored = self._log.of(tp).stored[offset]
             return stored.record
@@ -122,10 +122,11 @@ class SimulatedLedger:
         self._producer = (f"app-{partition}", 0)
         self._is_ready = True
 
-    async def fence(self) -> None:
+    async def fence(self, may_fence: Callable[[], Awaitable[None]]) -> None:
         name = self._producer[0]
         try:
-            self._producer = (name, await self._asked("fence", lambda: self._log.init(name)))
+            epoch = await self._asked("fence", lambda: self._log.init(name), may_fence)
+            self._producer = (name, epoch)
         except NoAnswer as error:
             raise LedgerError("the producer could not start") from error
 
@@ -137,13 +138,15 @@ class SimulatedLedger:
         try:
             for topic, records in page.outputs.items():
                 await self._send(topic, records)
-            await self._send(self._store.changelog_topic, changelog)
+            sent_s = self._store.monotonic_s()
+            log_append_ms = await self._send(self._store.changelog_topic, changelog)
+            answered_s = self._store.monotonic_s()
             await asyncio.shield(asyncio.create_task(self._commit()))
         except Lost as error:
             raise Fenced(f"partition {self._partition}") from error
         except NoAnswer as error:
             raise LedgerError(f"partition {self._partition}: {error}") from error
-        return Written(self._store.now_ms())
+        return Written(log_append_ms, sent_s, answered_s)
 
     async def close(self) -> None:
         await asyncio.sleep(0)
@@ -156,17 +159,24 @@ class SimulatedLedger:
     def _log(self) -> Log:
         return self._store.log
 
-    async def _send(self, topic: str, records: list[Record]) -> None:
+    async def _send(self, topic: str, records: list[Record]) -> int:
         tp = TopicPartition(topic, self._partition)
         half = len(records) // 2 if len(records) > 4 else 0
-        for part in (records[:half], records[half:]):
-            if part:
-                await self._asked(
-                    f"send {topic}",
-                    lambda part=part: self._log.send(self._producer, tp, part),
-                )
+        parts = [part for part in (records[:half], records[half:]) if part]
+        told_ms = [
+            await self._asked(
+                f"send {topic}", lambda part=part: self._log.send(self._producer, tp, part)
+            )
+            for part in parts
+        ]
+        return told_ms[-1]
 
-    async def _asked(self, what: str, request: Callable[[], _T]) -> _T:
+    async def _asked(
+        self,
+        what: str,
+        request: Callable[[], _T],
+        may_ask: Callable[[], Awaitable[None]] | None = None,
+    ) -> _T:
         """Each request is carried out once, as sequence numbers and epochs see to."""
         done: list[_T] = []
 
@@ -177,6 +187,8 @@ class SimulatedLedger:
 
         tries_left = self._store.tries()
         while True:
+            if may_ask is not None:
+                await may_ask()
             try:
                 return await self._store.network.ask(f"{what} {self._partition}", once)
             except Busy:
@@ -193,7 +205,7 @@ class Store:
 
     log: Log
     network: Network
-    now_ms: Callable[[], int]
+    monotonic_s: Callable[[], float]
     tries: Callable[[], int]  # How often a producer sends a request, before it gives up.
     changelog_topic: str = "changelog"
 

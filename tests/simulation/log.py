@@ -60,10 +60,15 @@ class PartitionLog:
         self._replicating: deque[tuple[int, float]] = deque()
         self._unstable: dict[Transaction, tuple[int, int | None]] = {}  # First offset, marker's.
 
+    @property
+    def clock_ms(self) -> int:
+        """The leader's wall clock."""
+        return self._loop.now_ms + self.ahead_ms
+
     def append(self, record: Record, transaction: Transaction | None = None) -> int:
         """The offset it got; its timestamp is now."""
         offset = self.end
-        at_ms = self._loop.now_ms + self.ahead_ms
+        at_ms = self.clock_ms
         if transaction is not None and transaction not in self._unstable:
             self._unstable[transaction] = (offset, None)
             transaction.logs.append(self)
@@ -200,14 +205,13 @@ class Log:
             transaction = self._current[name, epoch] = Transaction(self._loop.now_s)
         return transaction
 
-    def send(
-        self, producer: tuple[str, int], tp: TopicPartition, records: Sequence[Record]
-    ) -> None:
-        """Append to a partition within the producer's transaction."""
+    def send(self, producer: tuple[str, int], tp: TopicPartition, records: Sequence[Record]) -> int:
+        """Append to a partition within the producer's transaction; the time it was given."""
         transaction = self.begin(*producer)
         outside = tp.topic in self._faults.outputs_outside
         for record in records:
             self.of(tp).append(record, None if outside else transaction)
+        return self.of(tp).clock_ms
 
     def end(self, name: str, epoch: int) -> None:
         """Commit what the producer has open; a repeated request is taken as the first one."""

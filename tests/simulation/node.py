@@ -9,12 +9,15 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 
 from streams.charge import CHECKPOINTS_PER_S_MAX, Pace, Rhythm
+from streams.clock import WorkerClock
+from streams.continuity import Continuity
 from streams.guards import Holds, PartitionerGuard
 from streams.means import Means
 from streams.prover import Prover
 from streams.state.ledger import LedgerError
 from streams.state.restore import RestoreStalled
 from streams.takeover import Terms
+from streams.topics import Shape
 from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import Duty, Instant
 from streams.worker import LostTooOften, Worker
@@ -53,12 +56,12 @@ class Node:
     """Runs once; `ended` is set when it is gone, however that came."""
 
     def __init__(self, site: Site, name: str, *, skew_ms: int, interval_s: float) -> None:
+        self.skew_ms = skew_ms  # What its wall clock is more than the true one.
         self.process = Process(name)
         self.ended = asyncio.Event()
         self.told_to_stop = asyncio.Event()
         self.worker: Worker | None = None
         self._site = site
-        self._skew_ms = skew_ms
         self._interval_s = interval_s
 
     def start(self) -> None:
@@ -107,22 +110,26 @@ class Node:
         store: Any = Store(
             site.log,
             site.network,
-            lambda: site.loop.now_ms,
+            site.loop.time,
             tries=lambda: site.rng.choice((1, 3)),
         )
         watermarks: Any = Watermarks(site.log, site.network, site.loop.time)
         holds = Holds()
+        clock = WorkerClock(GRACE_MS / 2, wall_ms=self._wall_ms, monotonic_s=site.loop.time)
         guard = PartitionerGuard(site.partitions, holds, is_accepted=True)
         rhythm = Rhythm(
             interval_s=self._interval_s,
             edge_ms=EDGE_MS + GRACE_MS,
             pace=Pace(CHECKPOINTS_PER_S_MAX),
-            instant=lambda: Instant(self._wall_ms()),
+            instant=lambda: Instant(clock.now_ms()),
             holds=holds,
+            clock=clock,
         )
-        prover = Prover(watermarks, grace_ms=GRACE_MS, clock=self._wall_ms)
-        terms = Terms(duty, store, partitions=site.partitions, start_at="earliest")
+        prover = Prover(watermarks, grace_ms=GRACE_MS, clock=clock)
+        shape = Shape(site.partitions)
+        continuity = Continuity(watermarks.record_from, clock.now_ms, is_gap_accepted=False)
+        terms = Terms(duty, store, (shape, shape), "earliest", continuity)
         return Means(terms, rhythm, prover, watermarks, guard, BROKER_TIMEOUT_S)
 
     def _wall_ms(self) -> int:
-        return self._site.loop.now_ms + self._skew_ms
+        return self._site.loop.now_ms + self.skew_ms

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 
+from streams.clock import WorkerClock
 from streams.core.book import Book
 from streams.core.sequence import Sequence
 from tests.property.feeder import ALERTS
@@ -99,6 +100,11 @@ def nothing_patched() -> Iterator[None]:
 BREAKS: Final[dict[str, tuple[Callable[[], AbstractContextManager[Any]], Faults, set[str]]]] = {
     "a frontier that is not proven": (
         lambda: patch.object(Sequence, "prove", prove_always),
+        Faults(),
+        {"false", "different"},
+    ),
+    "a clock that nobody looks at": (
+        lambda: patch.object(WorkerClock, "proof_ms", WorkerClock.now_ms),
         Faults(),
         {"false", "different"},
     ),

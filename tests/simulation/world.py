@@ -27,6 +27,8 @@ HANG_S: Final = 40.0  # After the last fault everything is decided within this t
 TRANSACTION_S: Final = 3.0
 LEADER_AHEAD_MS_MAX: Final = 150
 TOMBSTONES_MS: Final = 4_000
+# Up to half of the grace ahead is allowed for, and what a request takes; the last two are not.
+SKEWS_MS: Final = (0, 0, 0, GRACE_MS // 2 - 50, -300, -1_500, GRACE_MS * 2, 20_000)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class World:
         self._nodes: dict[Process, Node] = {}
         self._live: dict[int, Node] = {}
         self._is_over = False
+        self._skews_ms: tuple[int, ...] = SKEWS_MS
 
     async def run(self) -> Outcome:
         """Faults until upstream is done, then quiet; compared when all is there, or too late."""
@@ -106,7 +109,7 @@ class World:
             node = Node(
                 self._site,
                 f"worker-{number}.{run}",
-                skew_ms=rng.choice((0, 0, GRACE_MS // 2, -300, -1_500)),
+                skew_ms=rng.choice(self._skews_ms),
                 interval_s=rng.choice((0.3, 1.0, 3.0)),
             )
             self._nodes[node.process] = self._live[number] = node
@@ -149,7 +152,7 @@ class World:
     async def _make_trouble(self, until_s: float) -> None:
         rng = self._rng
         kinds = (self._kill_one, self._freeze_one, self._stop_one, self._silence)
-        kinds += (self._rebalance, self._compact, self._move_leader)
+        kinds += (self._rebalance, self._compact, self._move_leader, self._set_clock)
         enabled = rng.sample(kinds, rng.randint(1, len(kinds)))
         pause_s = rng.choice((0.4, 1.5, 4.0))
         while self._loop.now_s < until_s:
@@ -160,8 +163,10 @@ class World:
         self._network.note("world", "is quiet")
         self._network.weather = CALM
         self._network.silent_until_s = 0.0
-        for process in list(self._nodes):
+        for process, node in self._nodes.items():
+            node.skew_ms = 0
             self._thaw(process)
+        self._skews_ms = (0,)
 
     def _kill_one(self) -> None:
         self._kill(self._one().process)
@@ -187,6 +192,9 @@ class World:
             self._rng.choice((*TOPICS, ALERTS)), self._rng.randrange(self._site.partitions)
         )
         self._log.of(tp).ahead_ms = self._rng.randint(0, LEADER_AHEAD_MS_MAX)
+
+    def _set_clock(self) -> None:
+        self._one().skew_ms = self._rng.choice(SKEWS_MS)
 
     def _one(self) -> Node:
         return self._live[self._rng.choice(sorted(self._live))]

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from schemas.records import RETURNED, SUBMITTED, Record
 from streams.charge import Charge, Pace, Rhythm
+from streams.clock import WorkerClock
 from streams.core.rules import Policy, single_rule
 from streams.core.sequence import NEVER_MS
 from streams.guards import Holds
 from streams.state.changelog import State
-from streams.state.header import Header, Progress
-from streams.state.ledger import Page
+from streams.state.header import Header, Progress, first_header
+from streams.state.ledger import Page, Written
 from streams.watch import Duty, Instant, Watch
 
 START_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -43,8 +44,9 @@ class Pages:
 
     written: list[Page] = field(default_factory=list)
 
-    async def write(self, page: Page) -> None:
+    async def write(self, page: Page) -> Written:
         self.written.append(page)
+        return Written(None, 0.0, 0.0)
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -52,7 +54,7 @@ class Pages:
 
 def a_header() -> Header:
     start = Progress(0, NEVER_MS, None)
-    return Header(start, start, NEVER_MS, 4, DUTY.policy.digest(), 0, False, None, 0)
+    return first_header((start, start), partitions=4, policy_digest=DUTY.policy.digest())
 
 
 def new_charge(clock: Clock, *, partition: int = 0, holds: Holds | None = None) -> Charge:
@@ -63,6 +65,7 @@ def new_charge(clock: Clock, *, partition: int = 0, holds: Holds | None = None) 
         pace=Pace(1_000),
         instant=lambda: Instant(clock()),
         holds=Holds() if holds is None else holds,
+        clock=WorkerClock(None, wall_ms=clock),
     )
     watch = Watch(DUTY, partition, State(header=a_header()))
     ledger: Any = Pages()

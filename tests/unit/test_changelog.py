@@ -1,5 +1,9 @@
 """What a partition's state is put together from, and what is refused as none of ours."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
 import pytest
 
 from streams.core.closed import Closed, ClosedOrders, order_hash
@@ -12,12 +16,13 @@ from streams.state.changelog import (
     segment_key,
     segments_of,
 )
-from streams.state.header import Header, Progress, StateError, encode_header
+from streams.state.header import Header, Progress, StateError, encode_header, first_header
 
 
 def a_header(frontier_ms: int) -> Header:
     start = Progress(0, -1, None)
-    return Header(start, start, frontier_ms, 1, "d", 0, False, None, 0)
+    header = first_header((start, start), partitions=1, policy_digest="d")
+    return replace(header, frontier_ms=frontier_ms)
 
 
 def segment(*times_ms: int) -> bytes:
@@ -87,3 +92,39 @@ def test_a_damaged_segment_is_a_state_error(damaged: bytes) -> None:
 def test_a_damaged_policy_is_a_state_error() -> None:
     with pytest.raises(StateError):
         State().take(policy_key("d1"), b"\xff")
+
+
+# What the header counts.
+
+
+def counted() -> State:
+    """A whole state: two orders, segments 3 and 4, one text of rules."""
+    header = replace(a_header(1), orders=2, segments=(3, 5))
+    segments = {3: segment(5), 4: segment(9)}
+    return State(header, {b"a": b"1", b"b": b"2"}, segments, {"d": "{}"})
+
+
+def test_a_state_with_all_that_its_header_counts_is_whole() -> None:
+    counted().check()
+    State().check()
+
+
+LOSSES: Final[dict[str, tuple[Callable[[State], Any], str]]] = {
+    "an order": (lambda state: state.orders.pop(b"a"), "holds 1 orders, its header counts 2"),
+    "a segment": (lambda state: state.segments.pop(4), "closed segments are missing"),
+    "the first segment": (lambda state: state.segments.pop(3), "closed segments are missing"),
+    "the rules": (lambda state: state.policies.clear(), "the text of its rules is missing"),
+    "the header": (
+        lambda state: setattr(state, "header", None),
+        "records of orders, but no header",
+    ),
+}
+
+
+@pytest.mark.parametrize("lost, told", LOSSES.values(), ids=LOSSES.keys())
+def test_a_state_that_has_lost_anything_is_refused(lost: Callable[[State], Any], told: str) -> None:
+    state = counted()
+    lost(state)
+
+    with pytest.raises(StateError, match=f"The changelog has lost records: .*{told}"):
+        state.check()

@@ -46,7 +46,7 @@ def decided(events: list[Event], until_ms: int) -> list[Decision]:
     """What the real core decides of these events, all of which arrive as they are due."""
     sequence = Sequence((Mark(0), Mark(0)))
     policy = Policy(single_rule(WITHIN_MS), HOLD_MS, 60_000)
-    tracker = Tracker(Place("order-submitted", "order-returned", 0), policy, None)
+    tracker = Tracker(Place("order-submitted", "order-returned", 0), policy)
     for side in (SUBMITTED, RETURNED):
         records = records_of(events, side)
         read = [READERS[side](record) for record in records]

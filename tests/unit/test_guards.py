@@ -6,8 +6,10 @@ from typing import Final
 import pytest
 
 from schemas.records import RETURNED, SUBMITTED, Record
-from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
+from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.partitioners import Finding, partition_by
+from streams.state.header import StateError
+from streams.topics import Shape
 from streams.transport.batches import Batch
 from streams.transport.watermarks import BrokerUnavailable
 
@@ -122,15 +124,19 @@ def test_inputs_of_a_hash_of_their_own_stay_unproven_and_are_not_held() -> None:
     assert not holds
 
 
+BEGAN: Final = {"order-submitted": Shape(4, "id-s"), "order-returned": Shape(4, "id-r")}
+WIDER: Final = BEGAN | {"order-submitted": Shape(8, "id-s")}
+
+
 def test_changed_partition_counts_hold_verdicts_until_they_are_as_before() -> None:
     holds = Holds()
-    guard = PartitionCountGuard(INPUTS, 4, holds)
+    guard = TopicGuard(BEGAN, holds)
 
-    guard.compare({"order-submitted": 4, "order-returned": 4})
+    guard.compare(BEGAN)
     at_first = bool(holds)
-    guard.compare({"order-submitted": 8, "order-returned": 4})
+    guard.compare(WIDER)
     (sentence,) = holds.sentences()
-    guard.compare({"order-submitted": 4, "order-returned": 4})
+    guard.compare(BEGAN)
 
     assert not at_first
     assert "made with 4 partitions, now order-submitted has 8: keys hash" in sentence
@@ -140,20 +146,38 @@ def test_changed_partition_counts_hold_verdicts_until_they_are_as_before() -> No
 def test_an_input_that_is_gone_holds_verdicts() -> None:
     holds = Holds()
 
-    PartitionCountGuard(INPUTS, 4, holds).compare({"order-submitted": 4})
+    TopicGuard(BEGAN, holds).compare({"order-submitted": BEGAN["order-submitted"]})
 
     assert "order-returned has 0" in holds.sentences()[0]
 
 
-async def test_a_broker_that_does_not_tell_the_counts_changes_nothing(
+def test_an_input_with_another_id_was_made_anew() -> None:
+    with pytest.raises(StateError, match="order-returned was deleted and made anew"):
+        TopicGuard(BEGAN, Holds()).compare(BEGAN | {"order-returned": Shape(4, "other")})
+
+
+@pytest.mark.parametrize("before, now", [(None, "id"), ("id", None), (None, None)])
+def test_where_a_broker_tells_no_ids_nothing_is_said_of_them(
+    before: str | None, now: str | None
+) -> None:
+    holds = Holds()
+
+    TopicGuard({"order-returned": Shape(4, before)}, holds).compare(
+        {"order-returned": Shape(4, now)}
+    )
+
+    assert not holds
+
+
+async def test_a_broker_that_does_not_describe_the_topics_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     holds = Holds()
-    monkeypatch.setattr("streams.guards.COUNTS_LOOK_S", 0)
-    told = Counted([{"order-submitted": 8, "order-returned": 4}, None, None])
+    monkeypatch.setattr("streams.guards.TOPICS_LOOK_S", 0)
+    told = Described([WIDER, None, None])
 
     with pytest.raises(Told):
-        await PartitionCountGuard(INPUTS, 4, holds).run(told)
+        await TopicGuard(BEGAN, holds).run(told)
 
     assert holds.reasons() == ["partition_count"]
 
@@ -162,13 +186,13 @@ class Told(Exception):
     """There is nothing more to tell."""
 
 
-class Counted:
+class Described:
     """A broker that gives these answers, None for silence."""
 
-    def __init__(self, answers: list[dict[str, int] | None]) -> None:
+    def __init__(self, answers: list[dict[str, Shape] | None]) -> None:
         self._answers = answers
 
-    async def partition_counts(self, names: Iterable[str]) -> dict[str, int]:
+    async def shapes(self, names: Iterable[str]) -> dict[str, Shape]:
         assert tuple(names) == INPUTS
         if not self._answers:
             raise Told

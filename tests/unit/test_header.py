@@ -21,14 +21,18 @@ from streams.state.header import (
 )
 
 HEADER: Final = Header(
-    submitted=Progress(7, 1_767_225_600_000, Fingerprint(6, 1_767_225_599_000, 4_294_967_295)),
+    submitted=Progress(
+        7, 1_767_225_600_000, Fingerprint(6, 1_767_225_599_000, 4_294_967_295), "id-s"
+    ),
     returned=Progress(0, -1, None),
     frontier_ms=1_767_225_600_123,
     partitions=4,
     policy_digest="ab" * 32,
-    segment=3,
+    segments=(3, 5),
+    orders=17,
     entered_inside=True,
     cut_ms=1_767_225_500_000,
+    gap_until_ms=1_767_225_400_000,
     worked_at_ms=1_767_225_601_000,
 )
 
@@ -51,7 +55,7 @@ def test_the_format_version_stands_first() -> None:
 
 @pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 0, "1", None])
 def test_a_header_of_another_version_is_refused_with_both_versions(version: Any) -> None:
-    with pytest.raises(StateError, match=f"version {version}, this worker writes 1: run the ver"):
+    with pytest.raises(StateError, match=f"version {version}, this worker writes 2: run the ver"):
         decode_header(changed(format_version=version))
 
 
@@ -67,9 +71,10 @@ DAMAGED: Final = {
     "an array": b"[1]",
     "a number": b"1",
     "no version": b"{}",
-    "a field too few": b'{"format_version":1}',
+    "a field too few": b'{"format_version":2}',
     "a field too many": changed(colour="red"),
     "no progress": changed(submitted=None),
+    "half the segments": changed(segments=[1]),
     "half a progress": changed(submitted={"next_offset": 1}),
     "a strange fingerprint": changed(submitted={"next_offset": 1, "arrival_ms": 1, "last": [1]}),
 }
@@ -86,13 +91,14 @@ def test_a_fingerprint_is_that_of_the_last_record_worked() -> None:
 
     progress = progress_of(Mark(42, 1_500, record), before=HEADER.submitted)
 
-    assert progress == Progress(42, 1_500, Fingerprint(41, 1_000, checksum(b"key", b"value")))
+    last = Fingerprint(41, 1_000, checksum(b"key", b"value"))
+    assert progress == Progress(42, 1_500, last, "id-s")
 
 
 def test_where_nothing_was_worked_since_the_last_fingerprint_stands() -> None:
     progress = progress_of(Mark(9, 1_500), before=HEADER.submitted)
 
-    assert progress == Progress(9, 1_500, HEADER.submitted.last)
+    assert progress == Progress(9, 1_500, HEADER.submitted.last, "id-s")
 
 
 @pytest.mark.parametrize("other", [(b"k", b"w"), (b"l", b"v"), (None, b"kv"), (b"k", None)])

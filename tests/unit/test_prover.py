@@ -10,15 +10,17 @@ from aiokafka import TopicPartition
 
 from schemas.records import RETURNED, SUBMITTED
 from streams.charge import Charge
+from streams.clock import WorkerClock
 from streams.guards import Holds
 from streams.prover import ASK_AGAIN_MS, Prover
 from streams.state.header import StateError
+from streams.state.ledger import Written
 from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import OVERDUE_ORDERS_MAX
 from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, answer, new_charge, submit
 
 GRACE_MS: Final = 300
-A_WHILE_S: Final = 0.06  # Long enough for several questions, were there a reason to ask.
+LOOKS: Final = 8  # Enough for several questions, were there a reason to ask.
 
 
 @dataclass(slots=True)
@@ -48,7 +50,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.charges = self.charges or [new_charge(self.clock)]
-        self.prover = Prover(self.broker, grace_ms=GRACE_MS, clock=self.clock)
+        clock = WorkerClock(None, wall_ms=self.clock)
+        self.prover = Prover(self.broker, grace_ms=GRACE_MS, clock=clock)
 
     @property
     def charge(self) -> Charge:
@@ -61,15 +64,11 @@ class Scene:
         )
 
     async def prove_until(self, now_ms: int) -> int:
-        """Let the prover look for a while at that time; how often it asked."""
+        """Let the prover look a few times at that time; how often it asked."""
         self.clock.now_ms = now_ms
         asked_before = len(self.broker.asked)
-        run = self.prover.run(lambda: self.charges, lambda charge: charge.work())
-        try:
-            async with asyncio.timeout(A_WHILE_S):
-                await run
-        except TimeoutError:
-            pass
+        for _ in range(LOOKS):
+            await self.prover.look(self.charges, lambda charge: charge.work())
         return len(self.broker.asked) - asked_before
 
 
@@ -215,3 +214,40 @@ async def test_what_both_sides_are_complete_for_is_worked_without_a_question(sce
 
     assert asked == 0
     assert len(scene.charge.watch.tracker.book.orders) == 1
+
+
+# The worker's clock.
+
+
+async def test_while_the_clock_is_in_doubt_nothing_is_asked_and_one_checkpoint_is_wanted(
+    scene: Scene,
+) -> None:
+    scene.prover = with_limit(scene)
+    scene.submit("a", START_MS)
+
+    asked = await scene.prove_until(START_MS + 60_000)
+    (charge,) = scene.charges
+
+    assert asked == 0
+    assert charge.is_probing
+    assert charge.watch.decisions_waiting == 0
+
+
+async def test_once_a_checkpoint_has_told_the_time_absence_is_proven(scene: Scene) -> None:
+    now_ms = START_MS + 60_000
+    scene.prover = with_limit(scene, Written(now_ms, 0.0, 0.0))
+    scene.submit("a", START_MS)
+
+    asked = await scene.prove_until(now_ms)
+
+    assert asked >= 1
+    assert scene.charge.watch.decisions_waiting == 1
+
+
+def with_limit(scene: Scene, written: Written | None = None) -> Prover:
+    """A prover whose clock may be ahead by half of the grace, on a machine just switched on."""
+    clock = WorkerClock(GRACE_MS / 2, wall_ms=scene.clock, monotonic_s=lambda: 0.0)
+    if written is not None:
+        scene.clock.now_ms = written.log_append_ms or 0
+        clock.note(written)
+    return Prover(scene.broker, grace_ms=GRACE_MS, clock=clock)

@@ -12,7 +12,7 @@ def closings(*times_ms: int) -> bytes:
 
 
 def test_a_segment_is_kept_until_its_newest_closing_is_forgotten() -> None:
-    segments = Segments(1_000, first=7)
+    segments = Segments(1_000, next_number=7)
     packed = closings(10_000, 15_000)
     segments.records(packed, 15_000)
 
@@ -24,7 +24,7 @@ def test_a_segment_is_kept_until_its_newest_closing_is_forgotten() -> None:
 
 
 def test_numbers_go_on_where_the_last_header_stood() -> None:
-    segments = Segments(1_000, first=7)
+    segments = Segments(1_000, next_number=7)
 
     ((key, _),) = segments.records(closings(10_000), 10_000)
 
@@ -33,7 +33,7 @@ def test_numbers_go_on_where_the_last_header_stood() -> None:
 
 
 def test_many_closings_are_kept_in_segments_that_a_broker_takes() -> None:
-    segments = Segments(1_000, first=0)
+    segments = Segments(1_000, next_number=0)
     packed = closings(*range(10_000, 35_000))
 
     records = segments.records(packed, 35_000)

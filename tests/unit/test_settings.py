@@ -138,7 +138,7 @@ def test_settings_cannot_be_changed() -> None:
         ("RETURNWATCH_ALERTS_TOPIC", "alerts\n"),
         ("RETURNWATCH_RETURN_WITHIN_S", "0"),
         ("RETURNWATCH_RETURN_WITHIN_S", "2592000.001"),
-        ("RETURNWATCH_GRACE_S", "-1"),
+        ("RETURNWATCH_GRACE_S", "0.099"),
         ("RETURNWATCH_GRACE_S", "0.0001"),
         ("RETURNWATCH_GRACE_S", "nan"),
         ("RETURNWATCH_HOLD_S", "60s"),

@@ -124,3 +124,25 @@ def test_every_order_is_due_when_its_own_timer_says_so(
         next_ms, earliest_ms = timers.next_ms(), min(effects.values(), default=None)
         # It may be a little early, so that someone looks in vain, but never late.
         assert earliest_ms is None or (next_ms is not None and next_ms <= earliest_ms)
+
+
+def test_many_timers_in_one_bucket_are_each_looked_at_a_few_times() -> None:
+    looks = 0
+    count = 100_000
+    effects = {b"%d" % number: 1_000_000 for number in range(count)}
+
+    def effect_of(key: bytes) -> int | None:
+        nonlocal looks
+        looks += 1
+        return effects.get(key)
+
+    timers = Timers(effect_of)
+    for key, effect_ms in effects.items():
+        timers.add(effect_ms, key)
+    while due := timers.due(2_000_000, 2_000):
+        for key in due:
+            del effects[key]
+        timers.next_ms()
+
+    assert not effects
+    assert looks <= 3 * count

@@ -17,7 +17,10 @@ RIGHT: Final[Mapping[str, dict[str, str]]] = {
     "order-returned": {"message.timestamp.type": "LogAppendTime", **ROOM},
     "order-alerts": {"message.timestamp.type": "CreateTime", **ROOM},
     "order-dead-letters": {"message.timestamp.type": "CreateTime", "max.message.bytes": "2097152"},
-    "returnwatch-changelog": {"cleanup.policy": "compact"},
+    "returnwatch-changelog": {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+    },
 }
 
 
@@ -95,7 +98,11 @@ def test_inputs_whose_configuration_is_not_told_are_refused_without_consent() ->
 
     wrong = findings(SETTINGS, found)
 
-    assert [finding.subject for finding in wrong] == ["order-submitted", "order-returned"]
+    assert [finding.subject for finding in wrong] == [
+        "order-submitted",
+        "order-returned",
+        "returnwatch-changelog",
+    ]
     assert wrong[0].problem == "The broker does not tell the timestamp type of order-submitted."
     assert findings(CONSENTING, found) == []
 

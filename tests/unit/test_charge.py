@@ -1,0 +1,91 @@
+"""A charge's checkpoints: one at a time, and none after one that failed."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from streams.charge import Charge
+from streams.state.ledger import LedgerError, Page, Written
+from tests.unit.charges import Clock, Pages, new_charge
+
+
+@dataclass(slots=True)
+class Silent:
+    """A ledger whose broker does not answer."""
+
+    begun: list[Page] = field(default_factory=list)
+
+    async def write(self, page: Page) -> Written:
+        self.begun.append(page)
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+
+class Failing:
+    """A ledger whose broker refuses."""
+
+    async def write(self, page: Page) -> Written:
+        raise LedgerError("refused")
+
+
+def with_ledger(ledger: Any) -> Charge:
+    charge = new_charge(Clock())
+    charge.ledger = ledger
+    charge.probe()
+    return charge
+
+
+async def test_after_a_checkpoint_that_was_given_up_nobody_writes_another() -> None:
+    """A verdict made meanwhile is in no page: the next owner of the partition makes it again."""
+    silent = Silent()
+    charge = with_ledger(silent)
+    first = asyncio.create_task(charge.checkpoint())
+    await asyncio.sleep(0)
+    second = asyncio.create_task(charge.checkpoint())
+    await asyncio.sleep(0)
+    charge.probe()
+
+    first.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+
+    assert len(silent.begun) == 1
+    assert charge.is_dropped
+
+
+async def test_after_a_checkpoint_that_failed_nobody_writes_another() -> None:
+    charge = with_ledger(Failing())
+    with pytest.raises(LedgerError):
+        await charge.checkpoint()
+    charge.ledger = Pages()  # type: ignore[assignment] # A list is a ledger enough here.
+    charge.probe()
+
+    await charge.checkpoint()
+
+    assert charge.ledger.written == []
+
+
+async def test_group_offsets_are_those_of_the_newest_checkpoint_that_is_committed() -> None:
+    silent = Silent()
+    charge = with_ledger(silent)
+    writing = asyncio.create_task(charge.checkpoint())
+    await asyncio.sleep(0)
+
+    assert len(silent.begun) == 1
+    assert set(charge.offsets().values()) == {0}
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+async def test_a_probe_writes_a_checkpoint_that_holds_nothing_but_the_header() -> None:
+    charge = new_charge(Clock())
+    charge.probe()
+
+    await charge.checkpoint()
+    await charge.checkpoint()
+
+    pages: Any = charge.ledger
+    (page,) = pages.written
+    assert [key for key, _ in page.changelog if key == b"h"] == [b"h"]
+    assert page.outputs == {}
