@@ -141,6 +141,8 @@ class Takeover:
     async def _first_header(self) -> Header:
         for tp in self.terms.duty.inputs(self.partition):
             if await self.member.committed(tp) is not None:
+                # Stopped after the restore, we may see what a later owner has committed.
+                await self._prove_membership()
                 raise StateError(self._lost_state())
         submitted, returned = self.terms.duty.inputs(self.partition)
         starts = await self.broker.log_starts([submitted, returned])

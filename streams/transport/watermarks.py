@@ -1,7 +1,9 @@
 """Where logs begin and end, asked on connections of their own.
 
 A consumer's own questions wait behind its long-polling fetches, and its ends follow its isolation
-level; these are asked read_uncommitted, one request per leader, and fetch nothing.
+level, at most to the high watermark. These fetch nothing; their ends are where the leaders' logs
+end: a record has its time when it is appended, but stands above the high watermark until every
+replica in sync has it, which is seconds where a broker died or hangs.
 """
 
 import asyncio
@@ -11,10 +13,15 @@ from typing import Any, Final, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.offset import OffsetRequest
 
 from schemas.records import Record
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+# Who asks where a log ends is told the high watermark if it is a consumer (-1), and the end itself
+# otherwise; a debugger (-2) is answered by any replica, everybody else by the leader only
+# (Kafka's ReplicaManager.fetchOffset). Nothing but the right to describe the topic is asked for.
+NO_CONSUMER: Final = -3
 QUICK_TIMEOUT_S: Final = 3.0  # For high watermarks, which are asked for again and again.
 
 Offsets = dict[TopicPartition, int]
@@ -40,6 +47,7 @@ class Watermarks:
 
     async def __aenter__(self) -> Self:
         self._asker = self._new_consumer()
+        _ask_as_no_consumer(self._asker)
         await self._answered(self._asker.start())
         return self
 
@@ -47,7 +55,7 @@ class Watermarks:
         await self._asker.stop()
 
     async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
-        """The offset after the last record that is replicated, open transactions included.
+        """The offset after the last record, replicated or not, open transactions included.
 
         Where some leader does not answer, those of the partitions whose leader does.
         """
@@ -129,3 +137,15 @@ class Watermarks:
 
 def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _ask_as_no_consumer(asker: Any) -> None:
+    client = asker._client
+    send = client.send
+
+    async def send_as_no_consumer(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, OffsetRequest):
+            request._replica_id = NO_CONSUMER
+        return await send(node_id, request, **options)
+
+    client.send = send_as_no_consumer

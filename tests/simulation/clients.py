@@ -87,9 +87,7 @@ class Watermarks:
 
     async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
         wanted = list(tps)
-        return await self._answered(
-            "ends", lambda: {tp: self._log.of(tp).high_watermark() for tp in wanted}
-        )
+        return await self._answered("ends", lambda: {tp: self._log.of(tp).end for tp in wanted})
 
     async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets:
         return await self._answered("starts", lambda: dict.fromkeys(tps, 0))

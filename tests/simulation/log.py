@@ -17,6 +17,7 @@ from schemas.records import Record
 from tests.simulation.clock import VirtualLoop
 
 REPLICATION_S_MAX: Final = 0.18
+STUCK_S_MAX: Final = 2.0  # Where a replica has died or hangs, until it is out of sync.
 MARKER_S_MAX: Final = 0.05  # From the decision to its marker in a partition.
 
 
@@ -146,6 +147,8 @@ class PartitionLog:
         lag_s = self._rng.random() * 0.002
         if self._rng.random() < 0.1:
             lag_s = self._rng.random() * REPLICATION_S_MAX
+        elif self._rng.random() < 0.01:
+            lag_s = self._rng.random() * STUCK_S_MAX
         before_s = self._replicating[-1][1] if self._replicating else 0.0
         replicated_s = max(before_s, self._loop.now_s + lag_s)
         self._replicating.append((self.end, replicated_s))

@@ -8,17 +8,19 @@ alert, and the auditor that says so sees every break that is made on purpose.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
+from aiokafka import TopicPartition
 
 from streams.clock import WorkerClock
 from streams.core.book import Book
 from streams.core.sequence import Sequence
 from tests.property.feeder import ALERTS
+from tests.simulation.clients import Watermarks
 from tests.simulation.clock import VirtualLoop, virtual_time
 from tests.simulation.log import Faults
 from tests.simulation.world import Outcome, simulate
@@ -91,6 +93,15 @@ def prove_always(self: Sequence, side: int, high_watermark: int, to_ms: int) -> 
     return True
 
 
+async def ask_the_high_watermark(
+    self: Watermarks, tps: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Where replication stands, which may be behind records that have their time already."""
+    wanted = list(tps)
+    ends = {tp: self._log.of(tp).high_watermark for tp in wanted}
+    return await self._answered("ends", lambda: {tp: end() for tp, end in ends.items()})
+
+
 @contextmanager
 def nothing_patched() -> Iterator[None]:
     """The product as it is; the broker is what is broken."""
@@ -100,6 +111,11 @@ def nothing_patched() -> Iterator[None]:
 BREAKS: Final[dict[str, tuple[Callable[[], AbstractContextManager[Any]], Faults, set[str]]]] = {
     "a frontier that is not proven": (
         lambda: patch.object(Sequence, "prove", prove_always),
+        Faults(),
+        {"false", "different"},
+    ),
+    "a proof by the high watermark": (
+        lambda: patch.object(Watermarks, "high_watermarks", ask_the_high_watermark),
         Faults(),
         {"false", "different"},
     ),

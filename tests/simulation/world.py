@@ -18,7 +18,7 @@ from tests.property.values import TOPICS
 from tests.simulation.auditor import Auditor, Findings
 from tests.simulation.clock import Phase, Process, VirtualLoop, virtual_time
 from tests.simulation.group import Group
-from tests.simulation.log import Faults, Log
+from tests.simulation.log import STUCK_S_MAX, Faults, Log
 from tests.simulation.network import CALM, Network, Weather
 from tests.simulation.node import GRACE_MS, Node, Site
 from tests.simulation.traffic import TERMS, Traffic
@@ -88,7 +88,7 @@ class World:
         self._network.weather = self._draw_weather()
         await self._make_trouble(until_s=traffic.ends_s + rng.random() * 2)
         self._end_trouble()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(STUCK_S_MAX + 0.5)  # So that all that was written can be read.
         auditor = Auditor(self._log, TERMS, self._site.partitions)
         is_settled = await self._settled(auditor)
         took_s = loop.now_s
