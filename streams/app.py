@@ -12,6 +12,7 @@ import faust
 import structlog
 
 from streams.agent import watch_orders
+from streams.authorizer import is_refusal, lost_grants, missing_grants, obstacles, refusals
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
 from streams.core.rules import Policy
 from streams.guards import Holds, PartitionCountGuard, PartitionerGuard
@@ -21,7 +22,7 @@ from streams.settings import Settings
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
-from streams.topics import Finding, findings, wanted_topics
+from streams.topics import Finding, wanted_topics
 from streams.transport.consumer import BatchTransport
 from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant
@@ -38,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
-    """The broker's topics are not as they have to be; each finding says what to do."""
+    """Topics or permissions are not as they have to be; each finding says what to do."""
 
     def __init__(self, wrong: list[Finding]) -> None:
         super().__init__("\n".join(map(str, wrong)))
@@ -65,15 +66,25 @@ async def watch(settings: Settings, policy: Policy, stop: asyncio.Event) -> None
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
         counts = PartitionCountGuard(_inputs(settings), partitions, means.rhythm.holds)
         worker.spawn(counts.run(topics))
-        await _run(app, worker, stop)
+        try:
+            await _run(app, worker, stop)
+        except Exception as error:
+            wrong = await lost_grants(settings, topics) if is_refusal(error) else []
+            if not wrong:
+                raise
+            raise Refused(wrong) from error
 
 
 async def partitions_of(settings: Settings, topics: Topics) -> int:
-    """The partition count of all five topics; Refused where they are not as they have to be."""
+    """The partition count of all five topics; Refused where they are not as they have to be or
+    the broker does not let us use them."""
     found = await topics.find(topic.name for topic in wanted_topics(settings))
-    wrong = findings(settings, found)
+    missing = await missing_grants(settings, topics, found)
+    wrong = obstacles(settings, found, missing)
     if wrong:
         raise Refused(wrong)
+    for _, finding in refusals(settings, missing or ()):
+        log.warning("less is checked than could be", why=str(finding))
     return found[settings.submitted_topic].partitions
 
 

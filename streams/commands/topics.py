@@ -1,4 +1,4 @@
-"""`returnwatch topics create|check`."""
+"""`returnwatch topics create|check|acls`."""
 
 import asyncio
 from typing import Annotated
@@ -8,13 +8,15 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.table import Table
 
+from streams.commands.acls import acls
 from streams.commands.console import complain, out
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Finding, Found, findings, wanted_topics
 from streams.transport.watermarks import BrokerUnavailable
 
-topics = App(name="topics", help="Make or check the five topics.")
+topics = App(name="topics", help="Make or check the five topics, or the permissions on them.")
+topics.command(acls)
 
 
 @topics.command

@@ -109,7 +109,16 @@ class Ledger:
             if self._producer._sender._sender_task is not None:
                 self._producer._sender._sender_task.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
+        for left in self._left():
+            _note(left)
         await self._producer.client.close()
+
+    def _left(self) -> list["asyncio.Future[Any]"]:
+        """What aiokafka has left of a transaction that failed, for nobody to wait for."""
+        waiter = self._producer._txn_manager._transaction_waiter
+        batches = self._producer._message_accumulator._batches.values()
+        drained = [batch._drain_waiter for waiting in batches for batch in waiting]
+        return drained if waiter is None else [waiter, *drained]
 
     async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
         futures: list[asyncio.Future[Any]] = []
@@ -137,4 +146,11 @@ class Ledger:
         future: asyncio.Future[Any] = await self._producer.send_batch(
             batch, topic, partition=self._partition
         )
+        future.add_done_callback(_note)
         return future
+
+
+def _note(future: "asyncio.Future[Any]") -> None:
+    """One failure is told as the checkpoint's; asyncio would log each that nobody asked for."""
+    if future.done() and not future.cancelled():
+        future.exception()

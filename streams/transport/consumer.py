@@ -229,8 +229,10 @@ def _in_words(error: Exception) -> Exception:
             "from what is left."
         )
     if isinstance(error, GroupAuthorizationFailedError):
-        return ReadFailed(
+        failed = ReadFailed(
             "The broker does not let this user join the consumer group: grant it READ on the group "
             "(kafka-acls.sh --add --group)."
         )
+        failed.__cause__ = error
+        return failed
     return error
