@@ -56,7 +56,7 @@ async def _create(settings: Settings, partitions: int | None, replicas: int | No
     async with Topics(settings.kafka_client_options()) as asked:
         before = await asked.find(topic.name for topic in wanted)
         missing = [topic for topic in wanted if topic.name not in before]
-        count = partitions or next((is_as.partitions for is_as in before.values()), 4)
+        count = partitions or next(filter(None, (is_as.partitions for is_as in before.values())), 4)
         try:
             await asked.create(
                 missing, partitions=count, replicas=replicas or min(3, asked.brokers)
@@ -79,7 +79,7 @@ def _show(settings: Settings, found: dict[str, Found], *, made: set[str]) -> Non
     table = Table("topic", "partitions", "replicas", "time", "", box=None, pad_edge=False)
     for topic in wanted_topics(settings):
         is_as = found.get(topic.name)
-        if is_as is not None:
+        if is_as is not None and not is_as.is_forbidden:
             time = (is_as.configs or {}).get(TIMESTAMP_TYPE, "unknown")
             is_new = "made" if topic.name in made else "was there" if made else ""
             row = (topic.name, str(is_as.partitions), str(is_as.replicas), time, is_new)

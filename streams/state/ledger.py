@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from schemas.records import Record
 from streams.state.changelog import KeyValue
@@ -88,13 +88,14 @@ class Ledger:
                 sent.append(await self._send(self._changelog, changelog))
                 metadata = [await confirmed for group in sent for confirmed in group]
                 await self._producer.commit_transaction()
-        except ProducerFenced as error:
-            raise Fenced(f"Partition {self._partition} is owned by another worker.") from error
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, IllegalOperation, TimeoutError) as error:
+            cause = self._cause_of(error)
+            if isinstance(cause, ProducerFenced):
+                raise Fenced(f"Partition {self._partition} is owned by another worker.") from cause
             raise LedgerError(
                 f"A checkpoint of partition {self._partition} was not written: "
-                f"{error or type(error).__name__}."
-            ) from error
+                f"{str(cause) or type(cause).__name__}."
+            ) from cause
         return Written(metadata[-1].timestamp)
 
     async def close(self) -> None:
@@ -112,6 +113,14 @@ class Ledger:
         for left in self._left():
             _note(left)
         await self._producer.client.close()
+
+    def _cause_of(self, error: Exception) -> BaseException:
+        """Of a transaction that failed beside us aiokafka only says that there is none."""
+        waiter = self._producer._txn_manager._transaction_waiter
+        if not isinstance(error, IllegalOperation) or waiter is None or not waiter.done():
+            return error
+        behind: BaseException | None = waiter.exception()
+        return behind or error
 
     def _left(self) -> list["asyncio.Future[Any]"]:
         """What aiokafka has left of a transaction that failed, for nobody to wait for."""
