@@ -7,6 +7,7 @@ from typing import Final
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    IllegalOperation,
     InvalidTxnState,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
@@ -35,7 +36,9 @@ _BITS: Final = {Operation.READ: rights.READ, Operation.WRITE: rights.WRITE}
 _REFUSALS: Final = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
-    InvalidTxnState,  # Told of the topics beside one that a transaction may not write to.
+    # Told of what comes beside or after the record that a transaction was refused.
+    IllegalOperation,
+    InvalidTxnState,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
@@ -105,7 +108,7 @@ def of_topics(
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the authorizer is behind a failure."""
+    """Whether the authorizer may be behind a failure, so that it is worth asking."""
     return any(isinstance(each, _REFUSALS) for each in _causes(error))
 
 
