@@ -14,6 +14,7 @@ import faust
 import structlog
 
 from streams.agent import watch_orders
+from streams.authorizer import is_refusal, lost_grants, missing_grants, obstacles, refusals
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
 from streams.clock import WorkerClock
 from streams.continuity import Continuity
@@ -25,7 +26,7 @@ from streams.settings import Settings
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Finding, Found, Shape, findings, wanted_topics
+from streams.topics import TIMESTAMP_TYPE, Finding, Found, Shape, wanted_topics
 from streams.transport.consumer import BatchTransport
 from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant
@@ -42,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
-    """The broker's topics are not as they have to be; each finding says what to do."""
+    """Topics or permissions are not as they have to be; each finding says what to do."""
 
     def __init__(self, wrong: list[Finding]) -> None:
         super().__init__("\n".join(map(str, wrong)))
@@ -71,15 +72,25 @@ async def watch(
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
         worker.spawn(TopicGuard(site.shapes(), means.rhythm.holds).run(topics))
-        await _run(app, worker, stop)
+        try:
+            await _run(app, worker, stop)
+        except Exception as error:
+            wrong = await lost_grants(settings, topics) if is_refusal(error) else []
+            if not wrong:
+                raise
+            raise Refused(wrong) from error
 
 
 async def topics_of(settings: Settings, topics: Topics) -> dict[str, Found]:
-    """All five topics; Refused where they are not as they have to be."""
+    """All five topics; Refused where they are not as they have to be or the broker does not let us
+    use them."""
     found = await topics.find(topic.name for topic in wanted_topics(settings))
-    wrong = findings(settings, found)
+    missing = await missing_grants(settings, topics, found)
+    wrong = obstacles(settings, found, missing)
     if wrong:
         raise Refused(wrong)
+    for _, finding in refusals(settings, missing or ()):
+        log.warning("less is checked than could be", why=str(finding))
     return found
 
 

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from streams import logs
 from streams.app import Refused
+from streams.commands.acls import OptionNeeded
 from streams.commands.alerts import WrongTime, alerts
 from streams.commands.config import config
 from streams.commands.console import complain
@@ -39,6 +40,7 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it.
 _WRONG_USE: Final = (
     CycloptsError,
     EmbeddedBrokerMissing,
+    OptionNeeded,
     RulebookError,
     SettingsError,
     WrongTime,

@@ -3,18 +3,21 @@
 Reads only; joins no consumer group and writes nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from schemas.records import RETURNED, SUBMITTED
+from streams.authorizer import missing_grants, of_topics, partitions_of, refusals
 from streams.log_reader import LogReader
-from streams.partitioners import KEYS_LOOKED_AT, Finding, Partitioners
+from streams.partitioners import KEYS_LOOKED_AT, Partitioners
+from streams.partitioners import Finding as Hashes
+from streams.permissions import Grant, Kind, is_vital, user_of, worker_grants
 from streams.rulebook import load_policy
 from streams.settings import Settings
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Found, findings, wanted_topics
+from streams.topics import TIMESTAMP_TYPE, Finding, Found, wanted_topics
 
 RECORDS_LOOKED_AT_MAX: Final = 20_000  # Of each input, while looking for distinct keys.
 
@@ -62,10 +65,18 @@ async def deployment(settings: Settings) -> list[Check]:
     """The broker, its topics and their keys; BrokerUnavailable where no broker answers."""
     async with Topics(settings.kafka_client_options()) as topics:
         found = await topics.find(topic.name for topic in wanted_topics(settings))
-        checks = [*broker(settings, topics), *of_topics(settings, found)]
+        missing = await missing_grants(settings, topics, found)
+        wrong = of_topics(settings, found, missing)
+        checks = [
+            *broker(settings, topics),
+            *permissions(settings, found, missing),
+            *as_found(found, wrong),
+        ]
+    hidden = {grant.name for grant in missing or () if grant.kind is Kind.TOPIC}
     inputs = [found.get(name) for name in (settings.submitted_topic, settings.returned_topic)]
-    counts = {topic.partitions for topic in inputs if topic is not None}
-    if None not in inputs and len(counts) == 1:
+    readable = [topic for topic in inputs if topic is not None and topic.name not in hidden]
+    counts = {topic.partitions for topic in readable if not topic.is_forbidden}
+    if len(readable) == len(inputs) and len(counts) == 1:
         checks.append(await partitioners(settings, counts.pop()))
     return checks
 
@@ -95,17 +106,31 @@ def release_of(versions: dict[int, tuple[int, int]]) -> str:
     return "2.8 to 3.9" if _DESCRIBE_CLUSTER in versions else "before 2.8"
 
 
-def of_topics(settings: Settings, found: dict[str, Found]) -> Iterator[Check]:
-    """Each topic: as it is, or what is wrong with it."""
-    wrong = findings(settings, found)
+def permissions(
+    settings: Settings, found: Mapping[str, Found], missing: list[Grant] | None
+) -> Iterator[Check]:
+    """What a worker may do; `missing` is None where the broker has no authorizer."""
+    if missing is None:
+        yield Check("permissions", State.OK, "the broker has no authorizer: everything is allowed")
+        return
+    for grant, finding in refusals(settings, missing):
+        state = State.WRONG if is_vital(settings, grant) else State.WARNING
+        yield Check(finding.subject, state, finding.problem, finding.fix)
+    if not missing:
+        needed = len(worker_grants(settings, partitions_of(found)))
+        yield Check("permissions", State.OK, f"{user_of(settings)} has all {needed} that it needs")
+
+
+def as_found(found: Mapping[str, Found], wrong: list[Finding]) -> Iterator[Check]:
+    """Each topic that can be seen: as it is, or what is wrong with it."""
     for finding in wrong:
         yield Check(finding.subject, State.WRONG, finding.problem, finding.fix)
     for name, topic in found.items():
-        if any(finding.subject == name for finding in wrong):
+        if topic.is_forbidden or any(finding.subject == name for finding in wrong):
             continue
-        time = (topic.configs or {}).get(TIMESTAMP_TYPE, "timestamp type unknown")
-        seen = f"{topic.partitions} partitions, {topic.replicas} replicas, {time}"
-        yield Check(name, State.OK, seen)
+        seen = [f"{topic.partitions} partitions", f"{topic.replicas} replicas"]
+        time = (topic.configs or {}).get(TIMESTAMP_TYPE)
+        yield Check(name, State.OK, ", ".join(seen if time is None else [*seen, time]))
 
 
 async def partitioners(settings: Settings, partitions: int) -> Check:
@@ -121,13 +146,13 @@ async def partitioners(settings: Settings, partitions: int) -> Check:
         for side, name in ((SUBMITTED, "submitted"), (RETURNED, "returned"))
     )
     finding = looked.finding()
-    if finding is Finding.DIFFERENT:
+    if finding is Hashes.DIFFERENT:
         fix = (
             "Set the same partitioner in both producers (librdkafka: partitioner=murmur2_random) "
             "and start on new topics."
         )
         return Check("partitioners", State.WRONG, seen, fix)
-    if finding is Finding.UNPROVEN:
+    if finding is Hashes.UNPROVEN:
         fix = "Nothing to do: with 20 distinct keys in each topic it can be told."
         return Check("partitioners", State.WARNING, f"not known yet ({seen})", fix)
     same = "one partition" if partitions == 1 else f"the same hash ({seen})"

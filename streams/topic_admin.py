@@ -1,8 +1,8 @@
 """Asks the broker about topics, and makes them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, Self, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -14,6 +14,7 @@ from aiokafka.errors import (
 )
 
 from streams.topics import CONFIGS, Found, Shape, Wanted
+from streams.transport.rights import Send
 from streams.transport.topic_metadata import TopicsRequest, topic_id
 from streams.transport.watermarks import BrokerUnavailable
 
@@ -24,6 +25,8 @@ APPEAR_LOOK_S: Final = 0.1
 _UNKNOWN_TOPIC: Final = 3  # Kafka's error codes.
 _NOT_AUTHORIZED: Final = 29
 _ALREADY_EXISTS: Final = 36
+
+_T = TypeVar("_T")
 
 
 class Topics:
@@ -96,6 +99,15 @@ class Topics:
             raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
         there = [topic for topic in described if topic["error_code"] == 0]
         return {topic["topic"]: Shape(len(topic["partitions"]), topic_id(topic)) for topic in there}
+
+    async def ask(self, question: Callable[[Send], Awaitable[_T]]) -> _T:
+        """The answer to a question of streams.transport.rights."""
+        try:
+            return await question(self._admin._send_request)
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable(
+                f"The broker did not say what it allows: {error or type(error).__name__}."
+            ) from error
 
     async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
         """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from streams.permissions import Operation, commands, user_of, worker_grants
 from streams.settings import Settings
 
 TIMESTAMP_TYPE: Final = "message.timestamp.type"
@@ -83,7 +84,7 @@ def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
     wanted = wanted_topics(settings)
     wrong = [_missing(topic) for topic in wanted if topic.name not in found]
     present = [(topic, found[topic.name]) for topic in wanted if topic.name in found]
-    wrong += [_forbidden(topic.name) for topic, is_as in present if is_as.is_forbidden]
+    wrong += [_forbidden(settings, topic.name) for topic, is_as in present if is_as.is_forbidden]
     allowed = [(topic, is_as) for topic, is_as in present if not is_as.is_forbidden]
     wrong += _unequal_counts([is_as for _, is_as in allowed])
     for topic, is_as in allowed:
@@ -97,11 +98,11 @@ def _missing(topic: Wanted) -> Finding:
     )
 
 
-def _forbidden(name: str) -> Finding:
+def _forbidden(settings: Settings, name: str) -> Finding:
     return Finding(
         name,
         f"The broker does not let us see the topic {name}.",
-        "Grant this user DESCRIBE, READ and WRITE on it (kafka-acls.sh --add).",
+        f"Type: {_grant(settings, name, *Operation)}",
     )
 
 
@@ -125,7 +126,7 @@ def _unequal_counts(found: list[Found]) -> list[Finding]:
 def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Finding]:
     is_changelog = topic.name == settings.changelog_topic
     if (topic.is_input or is_changelog) and not settings.accept_create_time:
-        wrong = _timestamp_type(found, whose=_CLOCKS[is_changelog])
+        wrong = _timestamp_type(settings, found, whose=_CLOCKS[is_changelog])
         if wrong:
             return wrong
     if is_changelog and found.configs and found.configs.get(CLEANUP_POLICY) != "compact":
@@ -140,20 +141,20 @@ def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Find
     return []
 
 
-def _timestamp_type(found: Found, whose: str) -> list[Finding]:
+def _timestamp_type(settings: Settings, found: Found, *, whose: str) -> list[Finding]:
     kind = None if found.configs is None else found.configs.get(TIMESTAMP_TYPE)
     if kind == "LogAppendTime":
         return []
-    problem = (
-        f"The broker does not tell the timestamp type of {found.name}."
-        if kind is None
-        else f"The topic {found.name} has message.timestamp.type {kind}: {whose}."
+    if kind is None:
+        problem = f"The broker does not tell the timestamp type of {found.name}."
+        fix = f"Type: {_grant(settings, found.name, Operation.DESCRIBE_CONFIGS)}"
+    else:
+        problem = f"The topic {found.name} has message.timestamp.type {kind}: {whose}."
+        fix = _alter(found.name, TIMESTAMP_TYPE, "LogAppendTime")
+    consent = (
+        "(or set RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of docs/semantics.md)"
     )
-    fix = (
-        f"{_alter(found.name, TIMESTAMP_TYPE, 'LogAppendTime')} (or set "
-        "RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of docs/semantics.md)"
-    )
-    return [Finding(found.name, problem, fix)]
+    return [Finding(found.name, problem, f"{fix} {consent}")]
 
 
 def _too_narrow(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
@@ -183,3 +184,14 @@ def _alter(topic: str, config: str, value: str) -> str:
         f"Type: kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
         f"--add-config {config}={value}"
     )
+
+
+def _grant(settings: Settings, topic: str, *operations: Operation) -> str:
+    """The command for those of the operations that a worker needs on the topic."""
+    grants = [
+        grant
+        for grant in worker_grants(settings, partitions=0)
+        if grant.name == topic and grant.operation in operations
+    ]
+    (command,) = commands(settings, user_of(settings), grants)
+    return command

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from rich.table import Table
 from rich.text import Text
 
 from streams.commands.console import out
@@ -15,7 +14,7 @@ _STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "bold
 
 
 def doctor() -> int:
-    """Check configuration, broker, topics and partitioners; say what to type where it fails.
+    """Check configuration, broker, permissions, topics and keys; say what to type where it fails.
 
     Example: returnwatch doctor
     """
@@ -31,10 +30,11 @@ def doctor() -> int:
 
 
 def _show(checks: list[Check]) -> None:
-    table = Table("", "", "", box=None, pad_edge=False, show_header=False)
+    """In columns, but every fix in one line, however long: it is there to be pasted."""
+    states = max(len(check.state.value) for check in checks)
+    subjects = max(len(check.subject) for check in checks)
     for check in checks:
-        state = Text(check.state.value, style=_STYLES[check.state])
-        table.add_row(state, check.subject, Text(check.seen))
+        state = Text(check.state.value.ljust(states), style=_STYLES[check.state])
+        out.print(Text.assemble(state, f"  {check.subject.ljust(subjects)}  {check.seen}"))
         if check.fix:
-            table.add_row("", "", Text(check.fix, style="bold"))
-    out.print(table, soft_wrap=False)
+            out.print(Text.assemble(" " * (states + 2), (check.fix, "bold")))

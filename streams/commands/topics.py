@@ -1,4 +1,4 @@
-"""`returnwatch topics create|check`."""
+"""`returnwatch topics create|check|acls`."""
 
 import asyncio
 from typing import Annotated
@@ -8,13 +8,15 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.table import Table
 
+from streams.commands.acls import acls
 from streams.commands.console import complain, out
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Finding, Found, findings, wanted_topics
 from streams.transport.watermarks import BrokerUnavailable
 
-topics = App(name="topics", help="Make or check the five topics.")
+topics = App(name="topics", help="Make or check the five topics, or the permissions on them.")
+topics.command(acls)
 
 
 @topics.command
@@ -54,7 +56,7 @@ async def _create(settings: Settings, partitions: int | None, replicas: int | No
     async with Topics(settings.kafka_client_options()) as asked:
         before = await asked.find(topic.name for topic in wanted)
         missing = [topic for topic in wanted if topic.name not in before]
-        count = partitions or next((is_as.partitions for is_as in before.values()), 4)
+        count = partitions or next(filter(None, (is_as.partitions for is_as in before.values())), 4)
         try:
             await asked.create(
                 missing, partitions=count, replicas=replicas or min(3, asked.brokers)
@@ -77,7 +79,7 @@ def _show(settings: Settings, found: dict[str, Found], *, made: set[str]) -> Non
     table = Table("topic", "partitions", "replicas", "time", "", box=None, pad_edge=False)
     for topic in wanted_topics(settings):
         is_as = found.get(topic.name)
-        if is_as is not None:
+        if is_as is not None and not is_as.is_forbidden:
             time = (is_as.configs or {}).get(TIMESTAMP_TYPE, "unknown")
             is_new = "made" if topic.name in made else "was there" if made else ""
             row = (topic.name, str(is_as.partitions), str(is_as.replicas), time, is_new)

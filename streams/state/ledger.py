@@ -111,7 +111,12 @@ class Ledger:
                 answered_s = time.monotonic()
                 await self._producer.commit_transaction()
         except (KafkaError, IllegalOperation, TimeoutError) as error:
-            raise self._failure(error) from error
+            cause = self._cause_of(error)
+            if isinstance(cause, ProducerFenced):
+                raise Fenced(f"Partition {self._partition} is owned by another worker.") from cause
+            raise LedgerError(
+                f"A checkpoint of partition {self._partition} was not written: {_words(cause)}."
+            ) from cause
         is_brokers = metadata[-1].timestamp_type == LOG_APPEND_TIME
         return Written(metadata[-1].timestamp if is_brokers else None, sent_s, answered_s)
 
@@ -127,19 +132,29 @@ class Ledger:
             if self._producer._sender._sender_task is not None:
                 self._producer._sender._sender_task.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
+        for left in self._left():
+            _note(left)
         await self._producer.client.close()
 
-    def _failure(self, error: Exception) -> Fenced | LedgerError:
-        """What a failed checkpoint means. aiokafka's sender may have ended for the real reason
-        before; then it is asked, because what a later call says is only that it has ended."""
+    def _cause_of(self, error: Exception) -> BaseException:
+        """aiokafka's sender may have ended, or the transaction failed beside us, for the real
+        reason; what a later call says is then only that there is no transaction."""
         sender = self._producer._sender.sender_task
-        ended = sender is not None and sender.done() and not sender.cancelled()
-        cause = (sender.exception() if ended else None) or error
-        if isinstance(cause, ProducerFenced):
-            return Fenced(f"Partition {self._partition} is owned by another worker.")
-        return LedgerError(
-            f"A checkpoint of partition {self._partition} was not written: {_words(cause)}."
-        )
+        if sender is not None and sender.done() and not sender.cancelled():
+            ended_by: BaseException | None = sender.exception()
+            return ended_by or error
+        waiter = self._producer._txn_manager._transaction_waiter
+        if not isinstance(error, IllegalOperation) or waiter is None or not waiter.done():
+            return error
+        failed_by: BaseException | None = waiter.exception()
+        return failed_by or error
+
+    def _left(self) -> list["asyncio.Future[Any]"]:
+        """What aiokafka has left of a transaction that failed, for nobody to wait for."""
+        waiter = self._producer._txn_manager._transaction_waiter
+        batches = self._producer._message_accumulator._batches.values()
+        drained = [batch._drain_waiter for waiting in batches for batch in waiting]
+        return drained if waiter is None else [waiter, *drained]
 
     async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
         futures: list[asyncio.Future[Any]] = []
@@ -176,8 +191,15 @@ class Ledger:
         future: asyncio.Future[Any] = await self._producer.send_batch(
             batch, topic, partition=self._partition
         )
+        future.add_done_callback(_note)
         return future
 
 
 def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _note(future: "asyncio.Future[Any]") -> None:
+    """One failure is told as the checkpoint's; asyncio would log each that nobody asked for."""
+    if future.done() and not future.cancelled():
+        future.exception()

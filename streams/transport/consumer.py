@@ -228,8 +228,10 @@ def _in_words(error: Exception) -> Exception:
             "log lost its end. Start the worker again: it says which, and what to do."
         )
     if isinstance(error, GroupAuthorizationFailedError):
-        return ReadFailed(
+        failed = ReadFailed(
             "The broker does not let this user join the consumer group: grant it READ on the group "
             "(kafka-acls.sh --add --group)."
         )
+        failed.__cause__ = error
+        return failed
     return error

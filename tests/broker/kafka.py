@@ -49,6 +49,7 @@ class ClusterConfig:
     nodes: int = 1
     heap_mb: int = 512
     settings: Mapping[str, str] = field(default_factory=dict)  # Win over ours, in Kafka's words.
+    passwords: Mapping[str, str] = field(default_factory=dict)  # By user; with any, rights count.
 
 
 class KafkaNode:
@@ -56,11 +57,17 @@ class KafkaNode:
 
     def __init__(self, folder: Path, properties: Mapping[str, str], *, heap_mb: int) -> None:
         self.folder = folder
-        self.address = properties["advertised.listeners"].removeprefix("PLAINTEXT://")
+        listeners = (at.split("://") for at in properties["advertised.listeners"].split(","))
+        self.addresses = dict(listeners)  # By listener.
         self._heap_mb = heap_mb
         self._process: ChildProcess | None = None
         lines = (f"{name}={value}\n" for name, value in properties.items())
         self._properties.write_text("".join(lines))
+
+    @property
+    def address(self) -> str:
+        """Where anybody may come in, as a super user where rights count."""
+        return self.addresses["PLAINTEXT"]
 
     @property
     def process(self) -> ChildProcess:
@@ -117,6 +124,11 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         return ",".join(node.address for node in self.nodes)
 
+    @property
+    def login_bootstrap(self) -> str:
+        """Where users log in (SASL_PLAINTEXT, PLAIN); there with passwords only."""
+        return ",".join(node.addresses["SASL_PLAINTEXT"] for node in self.nodes)
+
     def __enter__(self) -> Self:
         try:
             self._start()
@@ -160,16 +172,21 @@ class KafkaCluster:
         for number, (clients, vote) in ports.items():
             folder = Path(self._folder.name) / str(number)
             folder.mkdir()
+            clients_at = {"PLAINTEXT": clients}
+            if self.config.passwords:
+                clients_at["SASL_PLAINTEXT"] = free_port()
+            advertised = ",".join(f"{name}://127.0.0.1:{at}" for name, at in clients_at.items())
             properties = {
                 "node.id": str(number),
                 "process.roles": "broker,controller",
                 "controller.quorum.voters": voters,
                 "controller.listener.names": "CONTROLLER",
-                "listeners": f"PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{vote}",
-                "advertised.listeners": f"PLAINTEXT://127.0.0.1:{clients}",
+                "listeners": f"{advertised},CONTROLLER://127.0.0.1:{vote}",
+                "advertised.listeners": advertised,
                 "log.dirs": str(folder / "data"),
                 **replication(self.config.nodes),
                 **LIGHT,
+                **rights(self.config.passwords),
                 **self.config.settings,
             }
             nodes.append(KafkaNode(folder, properties, heap_mb=self.config.heap_mb))
@@ -193,6 +210,23 @@ def replication(nodes: int) -> dict[str, str]:
         "share.coordinator.state.topic.replication.factor": str(copies),
         "transaction.state.log.min.isr": str(needed),
         "transaction.state.log.replication.factor": str(copies),
+    }
+
+
+def rights(passwords: Mapping[str, str]) -> dict[str, str]:
+    """Users log in and may do what was granted to them; ANONYMOUS and `admin` may do anything."""
+    if not passwords:
+        return {}
+    users = " ".join(f'user_{name}="{password}"' for name, password in passwords.items())
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    return {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "listener.security.protocol.map": ",".join(
+            ("PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", "SASL_PLAINTEXT:SASL_PLAINTEXT")
+        ),
+        "super.users": "User:ANONYMOUS;User:admin",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f"{module} required {users};",
     }
 
 

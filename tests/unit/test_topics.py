@@ -104,6 +104,7 @@ def test_inputs_whose_configuration_is_not_told_are_refused_without_consent() ->
         "returnwatch-changelog",
     ]
     assert wrong[0].problem == "The broker does not tell the timestamp type of order-submitted."
+    assert "--operation DescribeConfigs --topic order-submitted" in wrong[0].fix
     assert findings(CONSENTING, found) == []
 
 
@@ -143,4 +144,7 @@ def test_a_topic_that_may_not_be_seen_is_the_one_finding_about_it() -> None:
     finding = only(findings(SETTINGS, found))
 
     assert finding.problem == "The broker does not let us see the topic order-returned."
-    assert "DESCRIBE, READ and WRITE" in finding.fix
+    assert finding.fix.startswith("Type: kafka-acls.sh --bootstrap-server localhost:9092 --add ")
+    assert finding.fix.endswith(
+        "--operation Read --operation DescribeConfigs --topic order-returned"
+    )
