@@ -7,8 +7,8 @@ remembered, when which may be due.
 from typing import Final
 
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
-from streams.core.orders import Held, Order, Sent, State
-from streams.core.packing import effect_of, pack, pack_open, withheld
+from streams.core.orders import Held, Order, State
+from streams.core.packing import effect_of, pack, withheld
 from streams.core.timers import Timers
 
 # Hints of orders that were answered stay until their deadline, each with its key. With so many more
@@ -27,9 +27,11 @@ class Book:
         self._changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
         self._closings: list[bytes] = []
 
-    def open(self, key: bytes, sent: Sent, effect_ms: int) -> None:
-        """Keep a fresh open order whose deadline takes effect at `effect_ms`."""
-        self._put(key, pack_open(sent, effect_ms))
+    def open(self, key: bytes, packed: bytes, effect_ms: int) -> None:
+        """Keep a fresh open order, of which nothing is kept yet, in packed form."""
+        self.orders[key] = packed
+        self._by_state[State.OPEN] += 1
+        self._changed.setdefault(key, False)
         self._add_timer(effect_ms, key)
 
     def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
@@ -50,6 +52,13 @@ class Book:
         if key in self.orders:
             self.drop(key)
         self._closings.append(self.closed.add(order_hash(key), closed))
+
+    def close_open(self, key: bytes, attempt: int, outcome: int, *, at_ms: int) -> None:
+        """The same for an open order, its outcome by its number."""
+        del self.orders[key]
+        self._by_state[State.OPEN] -= 1
+        self._changed.setdefault(key, True)
+        self._closings.append(self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms))
 
     def find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""

@@ -15,6 +15,7 @@ from streams.core.outcomes import FINAL_OUTCOMES
 HASH_BYTES: Final = 16
 _ENTRY: Final = Struct("<16sBBQ")  # Hash, attempt, outcome, closing time in ms.
 ENTRY_BYTES: Final = _ENTRY.size - 2  # 24: the closing time needs six bytes of its eight.
+_number_of: Final = Struct("<I").unpack_from
 SHELF_ENTRIES_MAX: Final = 24  # On average; 24 x 24 bytes keep a shelf's own cost below 10 %.
 
 
@@ -44,17 +45,20 @@ class ClosedOrders:
 
     def add(self, hashed: bytes, closed: Closed) -> bytes:
         """Remember an order; gives its packed entry, the form it has in a closed segment."""
-        packed = _ENTRY.pack(
-            hashed, closed.attempt, FINAL_OUTCOMES.index(closed.outcome), closed.closed_at_ms
-        )[:ENTRY_BYTES]
-        self.add_packed(packed, closed.closed_at_ms)
-        return packed
+        outcome = FINAL_OUTCOMES.index(closed.outcome)
+        return self.put(hashed, closed.attempt, outcome, at_ms=closed.closed_at_ms)
+
+    def put(self, hashed: bytes, attempt: int, outcome: int, *, at_ms: int) -> bytes:
+        """The same, the outcome by its number."""
+        entry = _ENTRY.pack(hashed, attempt, outcome, at_ms)[:ENTRY_BYTES]
+        self.add_packed(entry, at_ms)
+        return entry
 
     def add_packed(self, packed: bytes, now_ms: int) -> None:
         """The same for an entry from a closed segment; `now_ms` lets go of what has expired."""
         at = self._shelf_of(packed)
         shelf = self._shelves[at]
-        if shelf and self._expired(shelf, 0, now_ms):
+        if shelf and int.from_bytes(shelf[18:ENTRY_BYTES], "little") + self._remember_ms < now_ms:
             shelf = self._without_expired(shelf, now_ms)
         self._shelves[at] = shelf + packed
         self.count += 1
@@ -64,6 +68,8 @@ class ClosedOrders:
     def find(self, hashed: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""
         shelf = self._shelves[self._shelf_of(hashed)]
+        if hashed not in shelf:  # The usual case, and ten times as quick as to look from the end.
+            return None
         at = shelf.rfind(hashed)
         while at > 0 and at % ENTRY_BYTES:  # Found across two entries: no entry at all.
             at = shelf.rfind(hashed, 0, at + HASH_BYTES - 1)
@@ -98,7 +104,7 @@ class ClosedOrders:
         return shelf[at:]
 
     def _shelf_of(self, hashed: bytes) -> int:
-        number = int.from_bytes(hashed[:4], "little")
+        number: int = _number_of(hashed)[0]
         at = number & (self._full_mask * 2 + 1)
         return at if at < len(self._shelves) else number & self._full_mask
 

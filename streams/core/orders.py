@@ -109,19 +109,19 @@ def sent_of(submission: Submission, offset: int, rule: tuple[str, int, str]) -> 
     """What is kept of a submission; rule is (name, return within ms, severity)."""
     name, within_ms, severity = rule
     return Sent(
-        attempt=submission.get("attempt") or 1,
-        submitted_at=submission["submitted_at"],
+        attempt=submission.attempt or 1,
+        submitted_at=submission.submitted_at,
         return_within_ms=within_ms,
         offset=offset,
         severity=severity,
         rule=name,
-        kind=submission.get("kind"),
-        provider=submission.get("provider"),
-        merchant=submission.get("merchant"),
-        player=submission.get("player"),
-        amount_minor=submission.get("amount_minor"),
-        currency=submission.get("currency"),
-        traceparent=submission.get("traceparent"),
+        kind=submission.kind,
+        provider=submission.provider,
+        merchant=submission.merchant,
+        player=submission.player,
+        amount_minor=submission.amount_minor,
+        currency=submission.currency,
+        traceparent=submission.traceparent,
     )
 
 
@@ -129,13 +129,13 @@ def held_of(returned: Return, arrival_ms: int, offset: int) -> Held:
     """A final return to keep until its submission comes; its timer is still to be set."""
     return Held(
         effect_ms=arrival_ms,
-        attempt=returned.get("attempt") or 0,
-        outcome=returned["outcome"],
-        returned_at=returned["returned_at"],
+        attempt=returned.attempt or 0,
+        outcome=returned.outcome,
+        returned_at=returned.returned_at,
         arrival_ms=arrival_ms,
         offset=offset,
-        code=returned.get("code"),
-        provider=returned.get("provider"),
-        amount_minor=returned.get("amount_minor"),
-        currency=returned.get("currency"),
+        code=returned.code,
+        provider=returned.provider,
+        amount_minor=returned.amount_minor,
+        currency=returned.currency,
     )

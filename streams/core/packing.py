@@ -8,6 +8,7 @@ from enum import IntFlag
 from struct import Struct
 from typing import Final
 
+from schemas.events import Submission
 from streams.core.orders import (
     Held,
     LastInterim,
@@ -34,6 +35,7 @@ class Has(IntFlag):
 
 _HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of the timer.
 _SENT: Final = Struct("<BqIqqB7B")
+_FRESH: Final = Struct(_HEAD.format + _SENT.format.removeprefix("<"))
 _HELD: Final = Struct("<BBqqqq3B")
 _INTERIM: Final = Struct("<BIBH")
 _OLDER: Final = Struct("<BB")
@@ -49,9 +51,36 @@ def effect_of(packed: bytes) -> int:
     return int.from_bytes(packed[3:11], "little", signed=True)
 
 
-def pack_open(sent: Sent, effect_ms: int) -> bytes:
-    """A fresh open order: the form nearly every order has all its life."""
-    return _HEAD.pack(State.OPEN, sent.attempt, 0, effect_ms) + _pack_sent(sent)
+def pack_fresh(
+    submission: Submission, offset: int, terms: tuple[str, int, str], *, effect_ms: int
+) -> bytes:
+    """A fresh open order, straight from its submission: the form nearly every order has all its
+    life. `terms` are (rule, return within ms, severity). Equal to `pack` of the same order."""
+    rule, within_ms, severity = terms
+    kind, provider, merchant = submission.kind, submission.provider, submission.merchant
+    player, currency, trace = submission.player, submission.currency, submission.traceparent
+    attempt = submission.attempt or 1
+    fixed = _FRESH.pack(
+        State.OPEN,
+        attempt,
+        0,
+        effect_ms,
+        attempt,
+        submission.submitted_at,
+        within_ms,
+        offset,
+        submission.amount_minor or 0,
+        SEVERITIES.index(severity),
+        len(rule),
+        _ABSENT if kind is None else len(kind),
+        _ABSENT if provider is None else len(provider),
+        _ABSENT if merchant is None else len(merchant),
+        _ABSENT if player is None else len(player),
+        _ABSENT if currency is None else len(currency),
+        _ABSENT if trace is None else len(trace),
+    )
+    texts = (rule, kind, provider, merchant, player, currency, trace)
+    return fixed + "".join([text for text in texts if text]).encode()
 
 
 def withheld(packed: bytes) -> bytes:

@@ -6,12 +6,14 @@ Knows nothing of files: the rulebook reads those, and refuses what is only asser
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, Final
 
+from schemas.events import Submission
 from schemas.fields import RETURN_WITHIN_MAX_MS
 
 CACHE_MAX: Final = 10_000  # Combinations of matched fields whose rule is remembered.
@@ -57,6 +59,7 @@ class Rules:
         self.longest_ms = max(map(_longest_ms, rules))
         # Without the fields that no rule asks for, millions of merchants share a few entries.
         self._keys = tuple(key for key in MATCH_KEYS if any(key in rule.match for rule in rules))
+        self._facts_of = _getter(self._keys)
         self._tables = _tables(rules)
         self._cache: dict[tuple[Any, ...], Rule] = {}
 
@@ -65,11 +68,15 @@ class Rules:
 
     __hash__ = None  # type: ignore[assignment] # Rules hold dicts, so they have no hash either.
 
-    def resolve(self, submission: Mapping[str, Any]) -> Rule:
+    def rule_of(self, submission: Submission) -> Rule:
         """The matching rule with the most specific match; called once per submission."""
-        if not self._keys:
-            return self.default
-        facts = tuple(map(submission.get, self._keys))
+        return self._rule_for(self._facts_of(submission)) if self._keys else self.default
+
+    def resolve(self, fields: Mapping[str, Any]) -> Rule:
+        """The same for an order of which only some fields are known."""
+        return self._rule_for(tuple(map(fields.get, self._keys)))
+
+    def _rule_for(self, facts: tuple[Any, ...]) -> Rule:
         rule = self._cache.get(facts)
         return self._find(facts) if rule is None else rule
 
@@ -157,6 +164,13 @@ def _tables(rules: Sequence[Rule]) -> list[tuple[tuple[str, ...], dict[tuple[str
         keys = tuple(sorted(rule.match))
         tables.setdefault(keys, {})[tuple(rule.match[key] for key in keys)] = rule
     return sorted(tables.items(), key=lambda item: -len(item[0]))
+
+
+def _getter(keys: tuple[str, ...]) -> Callable[[Submission], tuple[Any, ...]]:
+    """Of several attributes `attrgetter` gives a tuple, of one the value itself."""
+    if len(keys) > 1:
+        return attrgetter(*keys)
+    return lambda submission: tuple(getattr(submission, key) for key in keys)
 
 
 def _row(rule: Rule) -> dict[str, Any]:

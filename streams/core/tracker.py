@@ -29,17 +29,18 @@ from streams.core.orders import (
     LastInterim,
     OlderReturn,
     Order,
-    Sent,
     State,
     UnreadableSeen,
     held_of,
     sent_of,
 )
 from streams.core.outcomes import FINAL_OUTCOMES
-from streams.core.packing import effect_of, head_of, unpack
+from streams.core.packing import effect_of, head_of, pack_fresh, unpack
 from streams.core.rules import Policy
 from streams.core.sequence import Entry, behind
 
+_OPEN: Final = int(State.OPEN)
+_FINAL_NUMBERS: Final = {outcome: number for number, outcome in enumerate(FINAL_OUTCOMES)}
 SWEEP_SHELVES: Final = 4  # Shelves of closed orders looked through for expired ones per advance.
 
 
@@ -62,7 +63,7 @@ class Tracker:
 
     def apply(self, entries: Iterable[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
-        orders = self.book.orders
+        orders, close_open = self.book.orders, self.book.close_open
         for entry in entries:
             arrival, side, _, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
@@ -75,13 +76,12 @@ class Tracker:
             packed = orders.get(key)
             if packed is not None:
                 state, attempt, parts, effect_ms = head_of(packed)
-                if side == RETURNED and state == State.OPEN and not parts and effect_ms >= until:
+                if side == RETURNED and state == _OPEN and not parts and effect_ms >= until:
                     returned = cast(Return, event)
-                    outcome = returned["outcome"]
-                    named = returned.get("attempt") or attempt
-                    is_plain = outcome in FINAL_OUTCOMES and "slips" not in returned
-                    if named >= attempt and is_plain:
-                        self.book.close(key, Closed(named, outcome, arrival))
+                    outcome = _FINAL_NUMBERS.get(returned.outcome)
+                    named = returned.attempt or attempt
+                    if named >= attempt and outcome is not None and not returned.slips:
+                        close_open(key, named, outcome, at_ms=arrival)
                         continue
                 if effect_ms < until:
                     self._settle(key, until)
@@ -112,11 +112,11 @@ class Tracker:
         arrival, _, offset, event, record, _ = entry
         key = cast(bytes, record.key)
         submission = cast(Submission, event)
-        attempt = submission.get("attempt") or 1
+        attempt = submission.attempt or 1
         if packed is None:
             closed = self.book.find_closed(key, arrival)
             if closed is None or attempt > closed.attempt:
-                self._open(key, self._sent(submission, offset), arrival)
+                self._open(key, submission, offset, arrival_ms=arrival)
             else:
                 self.counts["duplicate_submissions"] += 1
             return
@@ -133,13 +133,13 @@ class Tracker:
         key = cast(bytes, record.key)
         if held.attempt and held.attempt < attempt:
             self.counts["held_returns_dropped"] += 1
-            self._open(key, self._sent(cast(Submission, event), offset), arrival)
+            self._open(key, cast(Submission, event), offset, arrival_ms=arrival)
         else:
             self.book.close(key, Closed(max(held.attempt, attempt), held.outcome, arrival))
 
     def _reopen(self, entry: Entry, order: Order) -> None:
         arrival, _, offset, event, record, _ = entry
-        sent = self._sent(cast(Submission, event), offset)
+        sent = sent_of(cast(Submission, event), offset, self._terms_of(cast(Submission, event)))
         if order.state == State.OPEN:
             self.counts["superseded_attempts"] += 1
         elif not order.is_withheld:
@@ -154,9 +154,9 @@ class Tracker:
         arrival, _, offset, event, record, _ = entry
         key = cast(bytes, record.key)
         returned = cast(Return, event)
-        for slip in returned.get("slips", ()):
+        for slip in returned.slips:
             self.counts[f"slips_{slip}"] += 1
-        if returned["outcome"] not in FINAL_OUTCOMES:
+        if returned.outcome not in _FINAL_NUMBERS:
             self._interim(key, returned, packed)
             return
         answer = held_of(returned, arrival, offset)
@@ -176,14 +176,12 @@ class Tracker:
     def _interim(self, key: bytes, returned: Return, packed: bytes | None) -> None:
         self.counts["interim_returns"] += 1
         order = None if packed is None else unpack(packed)
-        if not isinstance(order, Order):
-            return
-        if (returned.get("attempt") or order.sent.attempt) != order.sent.attempt:
+        if not isinstance(order, Order) or returned.attempt not in (None, order.sent.attempt):
             return
         order.interim = LastInterim(
-            returned["outcome"],
-            returned.get("code"),
-            returned.get("message"),
+            returned.outcome,
+            returned.code,
+            returned.message,
             order.interim.count + 1 if order.interim else 1,
         )
         self.book.keep(key, order, order.effect_ms)
@@ -227,8 +225,8 @@ class Tracker:
             self._conflict(entry, (held.attempt or None, held.outcome), answer)
 
     def _conflict(self, entry: Entry, first: tuple[int | None, str], answer: Held) -> None:
-        order_id = cast(bytes, entry[4].key).decode()
-        alert = conflicting_return(self._place, order_id, answer, first=first)
+        key = cast(bytes, entry[4].key)
+        alert = conflicting_return(self._place, key.decode(), answer, first=first)
         self._tell(alert, behind(entry))
 
     def _set_aside(self, entry: Entry, event: Unreadable, until_ms: int) -> None:
@@ -279,14 +277,17 @@ class Tracker:
         held.told = True
         self.book.keep(key, held, held.arrival_ms + self._policy.remember_ms)
 
-    def _sent(self, submission: Submission, offset: int) -> Sent:
-        rule = self._policy.rules.resolve(submission)
-        within_ms = rule.within(submission.get("return_within_ms"))
-        return sent_of(submission, offset, (rule.name, within_ms, rule.severity))
+    def _terms_of(self, submission: Submission) -> tuple[str, int, str]:
+        rule = self._policy.rules.rule_of(submission)
+        return rule.name, rule.within(submission.return_within_ms), rule.severity
 
-    def _open(self, key: bytes, sent: Sent, arrival_ms: int) -> None:
-        effect_ms = max(sent.deadline_ms, arrival_ms)
-        self.book.open(key, sent, effect_ms)
+    def _open(self, key: bytes, submission: Submission, offset: int, *, arrival_ms: int) -> None:
+        terms = self._terms_of(submission)
+        effect_ms = max(submission.submitted_at + terms[1], arrival_ms)
+        packed = pack_fresh(submission, offset, terms, effect_ms=effect_ms)
+        if key in self.book.orders:  # A held return that it does not answer.
+            self.book.drop(key)
+        self.book.open(key, packed, effect_ms)
         if arrival_ms < self._withheld_until_ms:
             self.book.withhold(key)
 

@@ -5,18 +5,20 @@ worked. Everything here that touches that consumer runs in there.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import aiokafka
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
 
 from schemas.records import Record
+from streams.transport.unpacking import is_used_up, take_records
 
 FETCH_RECORDS_MAX: Final = 5_000  # Handed over at once, over all partitions.
 FETCH_WAIT_S: Final = 0.1  # So long a stretch without records (markers) may wait to be handed over.
@@ -152,27 +154,65 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         await self._check()
         try:
             with fetcher._subscriptions.fetch_context():
-                found = await fetcher.fetched_records(
-                    list(wanted), timeout=FETCH_WAIT_S, max_records=FETCH_RECORDS_MAX
-                )
+                found = await self._take_fetched(fetcher, wanted)
         except NoOffsetForPartitionError:  # Committed offsets decide nothing: `open` seeks.
             return []
-        fetched = (self._stretch(tp, opening, found.get(tp, ())) for tp, opening in wanted.items())
+        fetched = (self._stretch(tp, opening, found.get(tp, [])) for tp, opening in wanted.items())
         return [stretch for stretch in fetched if stretch is not None]
 
-    def _stretch(
-        self, tp: TopicPartition, opening: int, found: Sequence[aiokafka.ConsumerRecord]
-    ) -> Fetched | None:
+    async def _take_fetched(
+        self, fetcher: Any, wanted: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, list[Record]]:
+        """What aiokafka's fetcher has of these partitions, waiting for it for FETCH_WAIT_S; its
+        own `fetched_records`, but for the record objects."""
+        if fetcher._subscriptions.reassignment_in_progress:
+            await fetcher._subscriptions.wait_for_assignment()
+        taken = self._take_ready(fetcher, wanted)
+        if taken:
+            return taken
+        waiter = fetcher._create_fetch_waiter()
+        await asyncio.wait([waiter], timeout=FETCH_WAIT_S)
+        if not waiter.done():
+            waiter.cancel()
+            return {}
+        waiter.result()  # Raises what the fetches met.
+        return self._take_ready(fetcher, wanted)
+
+    def _take_ready(
+        self, fetcher: Any, wanted: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, list[Record]]:
+        taken: dict[TopicPartition, list[Record]] = {}
+        left = FETCH_RECORDS_MAX
+        for tp, result in list(fetcher._records.items()):
+            if tp not in wanted:
+                if not fetcher._subscriptions.is_assigned(tp):
+                    del fetcher._records[tp]
+                continue
+            if isinstance(result, FetchError):
+                if taken:  # First what there is; the error next time.
+                    break
+                _let_go(fetcher, tp)
+                result.check_raise()
+            records = take_records(tp, result, left)
+            if is_used_up(result):
+                _let_go(fetcher, tp)
+            if records:
+                taken[tp] = records
+                left -= len(records)
+            if left <= 0:
+                break
+        return taken
+
+    def _stretch(self, tp: TopicPartition, opening: int, records: list[Record]) -> Fetched | None:
         cursor = self._cursors.get(tp)
         if cursor is None:
             return None
         if cursor.opening != opening:
             # It was opened again while this fetch was under way, and some of what comes next may
-            # be in `found`: go back to where that opening begins, or it would be passed over.
-            if found:
+            # be in `records`: go back to where that opening begins, or it would be passed over.
+            if records:
                 self._ensure_consumer().seek(tp, cursor.next_offset)
             return None
-        records = [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in found]
         from_offset = cursor.next_offset
         assert not records or records[0].offset >= from_offset, "an offset went backwards"
         position = self._position(tp) or from_offset
@@ -227,3 +267,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         except (KafkaError, ValueError, TimeoutError):
             return False  # Lag tools see the next one; nobody else reads it.
         return True
+
+
+def _let_go(fetcher: Any, tp: TopicPartition) -> None:
+    """So that the next records of a partition are fetched."""
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)

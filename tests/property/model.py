@@ -8,10 +8,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.codec import read_return, read_submission
 from schemas.fields import RETURN_WITHIN_MAX_MS
 from schemas.records import RETURNED, SUBMITTED, Record, Unreadable
 from streams.core.rules import Policy, Rule, Rules
+from tests.events import read_return, read_submission
 from tests.property.values import (
     Arrived,
     Attempt,

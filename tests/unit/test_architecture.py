@@ -23,7 +23,8 @@ class MayImport:
 # The parts with a wall around them. The rest of streams is edges, which may import any of them.
 WALLS: Final = {
     "schemas": MayImport(
-        ours=("schemas",), others=("orjson", "pydantic", "pydantic_core", "typing_extensions")
+        ours=("schemas",),
+        others=("msgspec", "orjson", "pydantic", "pydantic_core", "typing_extensions"),
     ),
     "streams.core": MayImport(ours=("schemas", "streams.core"), others=()),
     "streams.transport": MayImport(

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.events import Submission
 from schemas.fields import RETURN_WITHIN_MAX_MS
 from streams.core.orders import Held, LastInterim, OlderReturn, Order, Sent, State, UnreadableSeen
-from streams.core.packing import SEVERITIES, effect_of, head_of, pack, pack_open, unpack
+from streams.core.packing import SEVERITIES, effect_of, head_of, pack, pack_fresh, unpack
 
 _I64: Final = st.integers(-(2**63), 2**63 - 1)
 _offset = st.integers(0, 2**63 - 1)
@@ -107,7 +108,23 @@ def test_a_held_return_comes_back_as_it_was(held: Held) -> None:
 
 @given(sent=_sent, effect_ms=_effect)
 def test_a_fresh_order_has_one_packed_form(sent: Sent, effect_ms: int) -> None:
-    assert pack_open(sent, effect_ms) == pack(Order(State.OPEN, effect_ms, sent))
+    submission = Submission(
+        "x",
+        sent.submitted_at,
+        attempt=sent.attempt,
+        kind=sent.kind,
+        provider=sent.provider,
+        merchant=sent.merchant,
+        player=sent.player,
+        amount_minor=sent.amount_minor,
+        currency=sent.currency,
+        traceparent=sent.traceparent,
+    )
+    terms = (sent.rule, sent.return_within_ms, sent.severity)
+
+    packed = pack_fresh(submission, sent.offset, terms, effect_ms=effect_ms)
+
+    assert packed == pack(Order(State.OPEN, effect_ms, sent))
 
 
 @pytest.mark.parametrize("packed", [b"", b"\1\1\0", b"\1\1\0" + bytes(20), b"\7" + bytes(200)])

@@ -19,14 +19,14 @@ ORDER_IDS: Final = ("a", "b")
 
 def submissions() -> Stretch:
     records = [Record(at, START_MS, key.encode(), b"", ()) for at, key in enumerate(ORDER_IDS)]
-    events: list[Submission] = [{"order_id": it, "submitted_at": START_MS} for it in ORDER_IDS]
+    events = [Submission(it, START_MS) for it in ORDER_IDS]
     return Stretch(0, len(records), records, events)
 
 
 def return_at(offset: int, arrival_ms: int) -> Stretch:
     order_id = ORDER_IDS[offset]
     record = Record(offset, arrival_ms, order_id.encode(), b"", ())
-    event: Return = {"order_id": order_id, "returned_at": arrival_ms, "outcome": "accepted"}
+    event = Return(order_id, arrival_ms, "accepted")
     return Stretch(offset, offset + 1, [record], [event])
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import read_return, read_submission
 from schemas.records import Unreadable
+from tests.events import read_return, read_submission
 from tests.unit.schemas.samples import RETURN, SUBMISSION, TRACEPARENT, raw_record, record_of
 
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)

@@ -2,9 +2,10 @@
 
 import json
 
-from schemas.codec import dead_letter_headers, read_return
+from schemas.codec import dead_letter_headers
 from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, Unreadable
+from tests.events import read_return
 from tests.unit.schemas.samples import RETURN, record_of
 
 OWN = (("content-type", b"application/json"), ("x", b"\xff"), ("x", b""))

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import dead_letter_headers, read_return, read_submission
+from schemas.codec import dead_letter_headers
 from schemas.deadletters import DeadLetter
 from schemas.records import Record, Unreadable
+from tests.events import read_return, read_submission
 from tests.unit.schemas.samples import KEY, NOW_MS, RETURN, SUBMISSION
 
 Read = Callable[[Record], Any]
@@ -124,4 +125,5 @@ def test_what_is_written_right_is_read_the_same(
     event = data.draw(events) | data.draw(st.just({}) | money)
     value = json.dumps(event, ensure_ascii=ascii_only).encode()
 
-    assert read(Record(0, NOW_MS, event["order_id"].encode(), value, ())) == event
+    given = {name: field for name, field in event.items() if field is not None}
+    assert read(Record(0, NOW_MS, event["order_id"].encode(), value, ())) == given

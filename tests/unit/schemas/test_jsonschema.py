@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas.codec import encode_alert, read_return, read_submission
+from schemas.codec import encode_alert
 from schemas.deadletters import dead_letter_headers
 from schemas.jsonschema import FOLDER, schema_files
 from schemas.records import Unreadable
+from tests.events import read_return, read_submission
 from tests.unit.schemas.samples import RETURN, SUBMISSION, record_of
 from tests.unit.schemas.test_alerts import ALERT
 from tests.unit.schemas.test_deadletters import dead_letter

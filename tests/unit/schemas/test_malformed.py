@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import read_return, read_submission
 from schemas.records import Record, Unreadable
+from tests.events import read_return, read_submission
 from tests.unit.schemas.samples import KEY, RETURN, SUBMISSION, raw_record, record_of
 
 Read = Callable[[Record], Any]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from schemas.codec import read_return
 from schemas.events import Return
 from schemas.records import Unreadable
 from schemas.times import DAY_MS
+from tests.events import read_return
 from tests.unit.schemas.samples import NOW_MS, RETURN, record_of
 
 

@@ -1,0 +1,66 @@
+"""Records out of fetched batches, straight into ours.
+
+aiokafka makes a ConsumerRecord of eleven fields for each record, at 1.4 us; walking its record
+batches costs a quarter of that. Owns what read_committed means of a batch: aborted and control
+batches are passed over, and the position moves on all the same.
+"""
+
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import CorruptRecordException, KafkaError
+
+from schemas.records import Record
+
+
+class UnreadableBatch(KafkaError):
+    """A batch that the client cannot take apart; the text says where and what to do."""
+
+
+def take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
+    """Whole batches of a fetch result until there are `limit` records or none is left; the
+    consumer's position is after them. Nothing if the partition is paused, lost or was sought."""
+    if not result.check_assignment(tp) or not result.has_more():
+        return []
+    found = result._partition_records
+    records: list[Record] = []
+    while len(records) < limit and found._records.has_next():
+        batch = found._records.next_batch()
+        if found._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"invalid checksum in {tp.topic} partition {tp.partition}")
+        if not _is_passed_over(found, batch):
+            records += _records_of(tp, batch, found.next_fetch_offset)
+        found.next_fetch_offset = batch.next_offset
+    result._update_position()
+    return records
+
+
+def is_used_up(result: Any) -> bool:
+    """Whether nothing of a fetch result is left to take."""
+    return not result.has_more() or not result._partition_records._records.has_next()
+
+
+def _is_passed_over(found: Any, batch: Any) -> bool:
+    """As aiokafka's PartitionRecords does it; its lists of aborted transactions are used."""
+    if batch.producer_id is not None:
+        found._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and found._contains_abort_marker(batch):
+            found._aborted_producers.discard(batch.producer_id)
+        if batch.is_transactional and batch.producer_id in found._aborted_producers:
+            return True
+    return bool(batch.is_control_batch)
+
+
+def _records_of(tp: TopicPartition, batch: Any, from_offset: int) -> list[Record]:
+    try:
+        records = [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in batch]
+    except UnicodeDecodeError as error:
+        raise UnreadableBatch(
+            f"{tp.topic} partition {tp.partition} has a record between offsets {batch.base_offset} "
+            f"and {batch.next_offset - 1} with a header whose name is not UTF-8, which the client "
+            "cannot read. Mend the producer, delete the records up to there "
+            "(kafka-delete-records.sh) and type: returnwatch worker --accept-gap"
+        ) from error
+    if records and records[0].offset < from_offset:  # A batch that we were sought into.
+        return [record for record in records if record.offset >= from_offset]
+    return records
