@@ -37,7 +37,7 @@ public final class FlinkPeer {
                         : CheckpointingMode.AT_LEAST_ONCE);
         flink.fromSource(
                         source(arguments),
-                        WatermarkStrategy.<Event>forGenerator(context -> new LogTime()),
+                        WatermarkStrategy.forGenerator(new LogTime.Supplier()),
                         "events")
                 .keyBy(event -> event.orderId)
                 .process(new Watch(arguments.get("submitted")))

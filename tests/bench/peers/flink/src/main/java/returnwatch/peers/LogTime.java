@@ -2,20 +2,37 @@ package returnwatch.peers;
 
 import org.apache.flink.api.common.eventtime.Watermark;
 import org.apache.flink.api.common.eventtime.WatermarkGenerator;
+import org.apache.flink.api.common.eventtime.WatermarkGeneratorSupplier;
 import org.apache.flink.api.common.eventtime.WatermarkOutput;
 
 /**
- * The watermark of one partition: its records' time, and the wall clock's where it is silent.
+ * The watermark of one partition: its records' time, and the wall clock's where all are silent.
  *
  * <p>Flink takes the lowest of all partitions. Without the wall clock the last orders of a topic
  * would never be told.
  */
 final class LogTime implements WatermarkGenerator<Event> {
-    private static final long IDLE_MS = 5_000;
-    private static final long GRACE_MS = 1_000;
+    private final Silence silence;
     private long seen = Long.MIN_VALUE + 1;
     private boolean read;
-    private long readAtMs = System.currentTimeMillis();
+
+    private LogTime(Silence silence) {
+        this.silence = silence;
+    }
+
+    /** One for each source reader, which asks it for one generator a partition. */
+    static final class Supplier implements WatermarkGeneratorSupplier<Event> {
+        private static final long serialVersionUID = 1;
+        private transient Silence silence;
+
+        @Override
+        public WatermarkGenerator<Event> createWatermarkGenerator(Context context) {
+            if (silence == null) {
+                silence = new Silence();
+            }
+            return new LogTime(silence);
+        }
+    }
 
     @Override
     public void onEvent(Event event, long timestamp, WatermarkOutput output) {
@@ -28,9 +45,9 @@ final class LogTime implements WatermarkGenerator<Event> {
         long nowMs = System.currentTimeMillis();
         if (read) {
             read = false;
-            readAtMs = nowMs;
-        } else if (nowMs - readAtMs > IDLE_MS) {
-            seen = Math.max(seen, nowMs - GRACE_MS);
+            silence.breakAt(nowMs);
+        } else if (silence.lastsAt(nowMs)) {
+            seen = Math.max(seen, nowMs - Silence.GRACE_MS);
         }
         output.emitWatermark(new Watermark(seen - 1));
     }

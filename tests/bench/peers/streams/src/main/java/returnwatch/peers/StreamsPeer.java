@@ -43,11 +43,12 @@ public final class StreamsPeer {
     private static Topology topology(Arguments arguments) {
         String submitted = arguments.get("submitted");
         EventReader reader = new EventReader(); // There is one thread.
+        Silence silence = new Silence();
         ByteArrayDeserializer read = new ByteArrayDeserializer();
         ByteArraySerializer write = new ByteArraySerializer();
         Topology topology = new Topology();
         topology.addSource("events", read, read, submitted, arguments.get("returned"));
-        topology.addProcessor("watch", () -> new Watch(submitted, reader), "events");
+        topology.addProcessor("watch", () -> new Watch(submitted, reader, silence), "events");
         topology.addStateStore(store(arguments.get("store")), "watch");
         topology.addSink("alerts", arguments.get("alerts"), write, write, "watch");
         return topology;

@@ -15,26 +15,26 @@ import org.apache.kafka.streams.state.KeyValueStore;
 /**
  * Keeps the open orders of one partition of both topics and forwards an alert for each that is due.
  *
- * <p>Kafka Streams merges a task's topics by timestamp, so stream time is both topics'. On a silent
- * topic the wall clock takes over, after as long as a pause of the program should not last.
+ * <p>Kafka Streams merges a task's topics by timestamp, so stream time is both topics'. Where all
+ * is silent the wall clock takes over.
  */
 final class Watch implements Processor<byte[], byte[], byte[], byte[]> {
     static final String STORE = "orders";
     private static final Duration EVERY = Duration.ofSeconds(1);
-    private static final long IDLE_MS = 5_000;
-    private static final long GRACE_MS = 1_000;
     private static final byte[] RETURNED_FIRST = new byte[0];
 
     private final String submittedTopic;
     private final EventReader reader;
+    private final Silence silence;
     private final Deadlines deadlines = new Deadlines();
     private ProcessorContext<byte[], byte[]> context;
     private KeyValueStore<Bytes, byte[]> orders;
-    private long readAtMs = System.currentTimeMillis();
 
-    Watch(String submittedTopic, EventReader reader) {
+    /** `reader` and `silence` are one for all tasks of the thread. */
+    Watch(String submittedTopic, EventReader reader, Silence silence) {
         this.submittedTopic = submittedTopic;
         this.reader = reader;
+        this.silence = silence;
     }
 
     @Override
@@ -55,7 +55,7 @@ final class Watch implements Processor<byte[], byte[], byte[], byte[]> {
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-        readAtMs = context.currentSystemTimeMs();
+        silence.breakAt(context.currentSystemTimeMs());
         RecordMetadata at = context.recordMetadata().orElseThrow();
         boolean submission = at.topic().equals(submittedTopic);
         Event event = reader.read(submission, record.key(), record.value(), record.timestamp());
@@ -94,8 +94,8 @@ final class Watch implements Processor<byte[], byte[], byte[], byte[]> {
     }
 
     private void tellWhereSilent(long nowMs) {
-        if (nowMs - readAtMs > IDLE_MS) {
-            tell(nowMs - GRACE_MS);
+        if (silence.lastsAt(nowMs)) {
+            tell(nowMs - Silence.GRACE_MS);
         }
     }
 
