@@ -41,6 +41,7 @@ ALERTS_TIMEOUT_S: Final = 40.0
 STOP_TIMEOUT_S: Final = 20.0
 POLL_S: Final = 0.2
 START_POLL_S: Final = 0.01
+LAST_WORDS: Final = 8_000  # Characters.
 STEADY_FROM: Final = 1 / 3
 STEADY_MIN_S: Final = 5.0  # Below, commits each second are too coarse for a rate.
 READ: Final = "returnwatch_records_read_total{"
@@ -190,7 +191,7 @@ def _metrics(web: str) -> str:
 
 def _check_alive(process: ChildProcess) -> None:
     if process.returncode is not None:
-        last = process.text()[-2_000:]
+        last = process.text()[-LAST_WORDS:]
         print(last, file=sys.stderr)
         raise DidNotFinish(f"ended with {process.returncode}")
 

@@ -30,7 +30,6 @@ def main() -> None:
     orders = app.Table(
         "orders",
         key_type=bytes,
-        key_serializer="raw",
         partitions=arguments.partitions,
         use_partitioner=True,
     )

@@ -44,6 +44,7 @@ def main() -> None:
 
     orders = app.Table(
         "orders",
+        default=lambda: None,
         key_type=bytes,
         partitions=arguments.partitions,
         on_window_close=tell,

@@ -68,6 +68,10 @@ public final class FlinkPeer {
                 .setStartingOffsets(OffsetsInitializer.earliest())
                 .setDeserializer(new EventDeserializer(submitted))
                 .setProperty(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, "5000")
+                // A fetch that waits at the end of one topic holds up the other one's.
+                .setProperty(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, "20")
+                // As much as the system gives; Kafka's 64 KB make it wait for many small reads.
+                .setProperty(ConsumerConfig.RECEIVE_BUFFER_CONFIG, "-1")
                 .build();
     }
 
