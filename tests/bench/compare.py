@@ -8,6 +8,7 @@ compare with each other; those of two sittings or machines do not.
 
 import argparse
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,10 @@ class Settings:
     def contestants(self) -> list[Contestant]:
         return [contestant for contestant in CONTESTANTS if contestant.name in self.only]
 
+    def core_choices(self) -> list[bool]:
+        """Whether contestants are held to one core: first not, then so."""
+        return {"all": [False], "one": [True], "both": [False, True]}[self.cores]
+
 
 def main() -> None:
     default = Settings()
@@ -55,6 +60,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="the file for the figures of every single run")
     arguments = vars(parser.parse_args())
     into = arguments.pop("json")
+    # A run that is terminated tidies up like one that is interrupted: brokers end, data goes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -67,16 +74,18 @@ def compare(settings: Settings, console: Console, into: Path | None = None) -> l
         if contestant.prepare is not None:
             contestant.prepare()
     results: list[Result] = []
-    with KafkaCluster(ClusterConfig(heap_mb=HEAP_MB)) as cluster:
-        courses = _load(cluster.bootstrap, settings, console)
-        for one_core in [one for one in (False, True) if settings.cores in ("both", _word(one))]:
-            with _cores(cluster, one_core=one_core) as core:
-                results += _rounds(settings, courses, core, console)
-    short_records = Load(settings.short_orders).records
-    print_standings(console, results, short_records=short_records)
-    if into is not None:
-        shown = {name: getattr(settings, name) for name in Settings.__slots__}
-        into.write_bytes(raw(results, **shown))
+    try:
+        with KafkaCluster(ClusterConfig(heap_mb=HEAP_MB)) as cluster:
+            courses = _load(cluster.bootstrap, settings, console)
+            for one_core in settings.core_choices():
+                with _cores(cluster, one_core=one_core) as core:
+                    _run_rounds(settings, courses, core, console, results)
+    finally:  # What was measured is not lost where the rest does not come.
+        if results:
+            print_standings(console, results, short_records=Load(settings.short_orders).records)
+        if results and into is not None:
+            shown = {name: getattr(settings, name) for name in Settings.__slots__}
+            into.write_bytes(raw(results, **shown))
     return results
 
 
@@ -86,10 +95,6 @@ def _names(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
     return names
-
-
-def _word(one_core: bool) -> str:
-    return "one" if one_core else "all"
 
 
 def _load(bootstrap: str, settings: Settings, console: Console) -> dict[bool, Course]:
@@ -143,19 +148,21 @@ def _cores(cluster: KafkaCluster, *, one_core: bool) -> Iterator[int | None]:
             pin(pid, set(have))
 
 
-def _rounds(
-    settings: Settings, courses: dict[bool, Course], core: int | None, console: Console
-) -> list[Result]:
+def _run_rounds(
+    settings: Settings,
+    courses: dict[bool, Course],
+    core: int | None,
+    console: Console,
+    results: list[Result],
+) -> None:
     """Everybody once, then everybody again: what drifts meanwhile drifts for all."""
-    results = []
-    for number in range(settings.repeat):
+    where = "all cores" if core is None else "one core"
+    for number in range(1, settings.repeat + 1):
         for contestant in settings.contestants():
             result = run_once(contestant, courses[contestant.slow], core=core)
             told = result.failed or f"{result.events_per_s:,.0f} events/s"
-            where = "all cores" if core is None else "one core"
-            console.print(f"round {number + 1}, {where}, {contestant.title}: {told}")
+            console.print(f"round {number}, {where}, {contestant.title}: {told}")
             results.append(result)
-    return results
 
 
 if __name__ == "__main__":

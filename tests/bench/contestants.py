@@ -66,7 +66,9 @@ def java(program: str, main: str, more: list[str]) -> Command:
     options = [HEAP, QUIET, *(OPENED if program == "flink" else [])]
 
     def command(run: Run) -> list[str]:
-        start = ["java", *options, "-cp", f"{peer_jars(program)}/*", f"returnwatch.peers.{main}"]
+        files = f"-Djava.io.tmpdir={run.folder}"
+        jars = f"{peer_jars(program)}/*"
+        start = ["java", *options, files, "-cp", jars, f"returnwatch.peers.{main}"]
         return [*start, *run.arguments(), *more]
 
     return command

@@ -41,7 +41,7 @@ ALERTS_TIMEOUT_S: Final = 40.0
 STOP_TIMEOUT_S: Final = 20.0
 POLL_S: Final = 0.2
 START_POLL_S: Final = 0.01
-LAST_WORDS: Final = 8_000  # Characters.
+TOLD_CHARACTERS: Final = 8_000
 STEADY_FROM: Final = 1 / 3
 STEADY_MIN_S: Final = 5.0  # Below, commits each second are too coarse for a rate.
 READ: Final = "returnwatch_records_read_total{"
@@ -50,7 +50,7 @@ INHERITED_NOT: Final = ("KAFKA_", "RETURNWATCH_")
 
 
 class DidNotFinish(Exception):
-    """The contestant ended or stood still; the message says which, with its last words."""
+    """The contestant ended or stood still; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,7 @@ def _metrics(web: str) -> str:
 
 def _check_alive(process: ChildProcess) -> None:
     if process.returncode is not None:
-        last = process.text()[-LAST_WORDS:]
-        print(last, file=sys.stderr)
+        print(process.text()[:TOLD_CHARACTERS], file=sys.stderr)  # The first error is the cause.
         raise DidNotFinish(f"ended with {process.returncode}")
 
 

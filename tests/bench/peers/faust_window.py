@@ -34,18 +34,19 @@ def main() -> None:
     returned = app.topic(arguments.returned, key_type=bytes, value_type=Return)
     alerts = app.topic(arguments.alerts, key_type=bytes, value_type=bytes)
 
-    async def tell(window: tuple[bytes, tuple[float, float]], order: Any) -> None:
+    async def tell(window: tuple[str, tuple[float, float]], order: Any) -> None:
         """A return lies in the window of its submission or in the next."""
-        key, (begin_s, end_s) = window
-        following = (key, (begin_s + WINDOW_S, end_s + WINDOW_S))
+        order_id, (begin_s, end_s) = window
+        following = (order_id, (begin_s + WINDOW_S, end_s + WINDOW_S))
         if order == RETURNED or order is None or orders.table.data.get(following) == RETURNED:
             return
-        await alerts.send(key=key, value=alert(key.decode(), order, arguments.submitted))
+        value = alert(order_id, order, arguments.submitted)
+        await alerts.send(key=order_id.encode(), value=value)
 
     orders = app.Table(
         "orders",
         default=lambda: None,
-        key_type=bytes,
+        key_type=str,  # With its window it makes a JSON list.
         partitions=arguments.partitions,
         on_window_close=tell,
     ).tumbling(WINDOW_S, expires=2 * WINDOW_S)
@@ -54,15 +55,15 @@ def main() -> None:
     async def open_orders(stream: Any) -> None:
         async for event in stream.events():
             clock.see(event)
-            if is_right(event) and orders[event.key].current() != RETURNED:
-                orders[event.key] = kept(event)
+            if is_right(event) and orders[event.value.order_id].current() != RETURNED:
+                orders[event.value.order_id] = kept(event)
 
     @app.agent(returned)
     async def close_orders(stream: Any) -> None:
         async for event in stream.events():
             clock.see(event)
             if is_right(event) and event.value.outcome in FINAL:
-                orders[event.key] = RETURNED
+                orders[event.value.order_id] = RETURNED
 
     run(app)
 
