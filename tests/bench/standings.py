@@ -15,6 +15,16 @@ from tests.bench.contestants import CONTESTANTS, FLINK, STREAMS
 from tests.bench.race import Result
 
 FORMAT: Final = 1
+COLUMNS: Final = (
+    "events/s",
+    "steady",
+    "us CPU an event",
+    "steady us",
+    "cores",
+    "MB",
+    "x Streams",
+    "x Flink",
+)
 
 
 def print_standings(console: Console, results: Sequence[Result], *, short_records: int) -> None:
@@ -51,7 +61,7 @@ def _table(results: Sequence[Result], pinned: bool) -> Table:
     where = "pinned to one core, the broker on another" if pinned else "all cores to be had"
     table = Table(title=f"One process, {where}")
     table.add_column("")
-    for name in ("events/s", "steady", "us CPU an event", "cores", "MB", "x Streams", "x Flink"):
+    for name in COLUMNS:
         table.add_column(name, justify="right")
     table.add_column("alerts")
     references = [_rate(results, STREAMS), _rate(results, FLINK)]
@@ -67,12 +77,13 @@ def _table(results: Sequence[Result], pinned: bool) -> Table:
 def _cells(own: Sequence[Result], references: Sequence[float]) -> list[str]:
     finished = [result for result in own if not result.failed]
     if not finished:
-        return [""] * 7 + [own[0].failed]
+        return [""] * len(COLUMNS) + [own[0].failed]
     rate = statistics.median(result.events_per_s for result in finished)
     return [
         _spread(finished, lambda result: result.events_per_s, "{:,.0f}"),
-        _steady(finished),
+        _steady(finished, lambda result: result.steady_events_per_s, "{:,.0f}"),
         _spread(finished, lambda result: result.cpu_us, "{:.2f}"),
+        _steady(finished, lambda result: result.steady_cpu_us, "{:.2f}"),
         f"{statistics.median(result.cpu_s / result.took_s for result in finished):.2f}",
         f"{max(result.resident_mb for result in finished):.0f}",
         *(f"{rate / reference:.2f}" if reference else "" for reference in references),
@@ -88,9 +99,10 @@ def _spread(results: Sequence[Result], of: Callable[[Result], float], form: str)
     return f"{middle} ({form.format(found[0])} to {form.format(found[-1])})"
 
 
-def _steady(finished: Sequence[Result]) -> str:
-    rate = statistics.median(result.steady_events_per_s for result in finished)
-    return f"{rate:,.0f}" if rate else ""
+def _steady(results: Sequence[Result], of: Callable[[Result], float], form: str) -> str:
+    """Empty where the runs were too short for it."""
+    found = [of(result) for result in results if result.steady_events_per_s]
+    return form.format(statistics.median(found)) if found else ""
 
 
 def _told(own: Sequence[Result]) -> str:

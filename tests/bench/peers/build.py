@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,12 @@ class PeersMissing(Exception):
     """There is no way to build the Java peers here; the message is one sentence that says why."""
 
 
+@cache
 def peer_jars(program: str) -> Path:
-    """The folder of a program's jars, all built if need be. Raises PeersMissing."""
+    """The folder of a program's jars, all built if need be; the same one as long as we run.
+
+    Raises PeersMissing.
+    """
     assert program in PROGRAMS, program
     folder = _cache_folder() / f"peers-{_hash_of_sources()}"
     if not folder.exists():

@@ -6,8 +6,8 @@ import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDe
 import org.apache.flink.util.Collector;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
-/** Kafka's records to events; what cannot be read is left out. */
-final class EventDeserializer implements KafkaRecordDeserializationSchema<Event> {
+/** Kafka's records to steps; what cannot be read or changes nothing is left out. */
+final class EventDeserializer implements KafkaRecordDeserializationSchema<Step> {
     private static final long serialVersionUID = 1;
     private final String submittedTopic;
     private transient EventReader reader;
@@ -22,18 +22,23 @@ final class EventDeserializer implements KafkaRecordDeserializationSchema<Event>
     }
 
     @Override
-    public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Event> out) {
+    public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Step> out) {
         boolean submission = record.topic().equals(submittedTopic);
         Event event = reader.read(submission, record.key(), record.value(), record.timestamp());
-        if (event != null) {
+        if (event == null) {
+            return;
+        }
+        if (submission) {
             event.partition = record.partition();
             event.offset = record.offset();
-            out.collect(event);
+            out.collect(new Step(event.orderId, OpenOrder.of(event).pack()));
+        } else if (event.isFinal()) {
+            out.collect(new Step(event.orderId, null));
         }
     }
 
     @Override
-    public TypeInformation<Event> getProducedType() {
-        return TypeInformation.of(Event.class);
+    public TypeInformation<Step> getProducedType() {
+        return TypeInformation.of(Step.class);
     }
 }

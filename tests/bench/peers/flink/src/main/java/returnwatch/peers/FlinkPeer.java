@@ -39,7 +39,7 @@ public final class FlinkPeer {
                         source(arguments),
                         WatermarkStrategy.forGenerator(new LogTime.Supplier()),
                         "events")
-                .keyBy(event -> event.orderId)
+                .keyBy(step -> step.orderId)
                 .process(new Watch(arguments.get("submitted")))
                 .sinkTo(sink(arguments, guarantee));
         flink.execute("order watch");
@@ -59,9 +59,9 @@ public final class FlinkPeer {
         return settings;
     }
 
-    private static KafkaSource<Event> source(Arguments arguments) {
+    private static KafkaSource<Step> source(Arguments arguments) {
         String submitted = arguments.get("submitted");
-        return KafkaSource.<Event>builder()
+        return KafkaSource.<Step>builder()
                 .setBootstrapServers(arguments.get("bootstrap"))
                 .setTopics(submitted, arguments.get("returned"))
                 .setGroupId(arguments.get("group"))

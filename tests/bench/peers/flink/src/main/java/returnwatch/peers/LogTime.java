@@ -11,7 +11,7 @@ import org.apache.flink.api.common.eventtime.WatermarkOutput;
  * <p>Flink takes the lowest of all partitions. Without the wall clock the last orders of a topic
  * would never be told.
  */
-final class LogTime implements WatermarkGenerator<Event> {
+final class LogTime implements WatermarkGenerator<Step> {
     private final Silence silence;
     private long seen = Long.MIN_VALUE + 1;
     private boolean read;
@@ -21,12 +21,12 @@ final class LogTime implements WatermarkGenerator<Event> {
     }
 
     /** One for each source reader, which asks it for one generator a partition. */
-    static final class Supplier implements WatermarkGeneratorSupplier<Event> {
+    static final class Supplier implements WatermarkGeneratorSupplier<Step> {
         private static final long serialVersionUID = 1;
         private transient Silence silence;
 
         @Override
-        public WatermarkGenerator<Event> createWatermarkGenerator(Context context) {
+        public WatermarkGenerator<Step> createWatermarkGenerator(Context context) {
             if (silence == null) {
                 silence = new Silence();
             }
@@ -35,7 +35,7 @@ final class LogTime implements WatermarkGenerator<Event> {
     }
 
     @Override
-    public void onEvent(Event event, long timestamp, WatermarkOutput output) {
+    public void onEvent(Step step, long timestamp, WatermarkOutput output) {
         seen = Math.max(seen, timestamp);
         read = true;
     }

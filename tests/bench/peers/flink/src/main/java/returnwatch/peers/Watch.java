@@ -8,12 +8,12 @@ import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
 /** Keeps an order while it is open, with a timer at its deadline. */
-final class Watch extends KeyedProcessFunction<String, Event, Alert> {
+final class Watch extends KeyedProcessFunction<String, Step, Alert> {
     private static final long serialVersionUID = 1;
-    private static final OpenOrder RETURNED_FIRST = new OpenOrder(); // Its deadline is 0.
+    private static final byte[] RETURNED_FIRST = new byte[0];
 
     private final String submittedTopic;
-    private transient ValueState<OpenOrder> orders;
+    private transient ValueState<byte[]> orders;
 
     Watch(String submittedTopic) {
         this.submittedTopic = submittedTopic;
@@ -21,47 +21,46 @@ final class Watch extends KeyedProcessFunction<String, Event, Alert> {
 
     @Override
     public void open(OpenContext context) {
-        orders =
-                getRuntimeContext().getState(new ValueStateDescriptor<>("orders", OpenOrder.class));
+        orders = getRuntimeContext().getState(new ValueStateDescriptor<>("orders", byte[].class));
     }
 
     @Override
-    public void processElement(Event event, Context context, Collector<Alert> out)
+    public void processElement(Step step, Context context, Collector<Alert> out)
             throws Exception {
-        if (event.submission) {
-            open(event, context);
-        } else if (event.isFinal()) {
+        if (step.opened != null) {
+            open(step.opened, context);
+        } else {
             close(context);
         }
     }
 
-    private void open(Event event, Context context) throws Exception {
-        OpenOrder known = orders.value();
+    private void open(byte[] order, Context context) throws Exception {
+        byte[] known = orders.value();
         if (known == null) {
-            OpenOrder opened = OpenOrder.of(event);
-            orders.update(opened);
-            context.timerService().registerEventTimeTimer(opened.deadline);
-        } else if (known.deadline == 0) {
+            orders.update(order);
+            context.timerService().registerEventTimeTimer(OpenOrder.deadlineOf(order));
+        } else if (known.length == 0) {
             orders.clear();
         }
     }
 
     private void close(Context context) throws Exception {
-        OpenOrder known = orders.value();
+        byte[] known = orders.value();
         if (known == null) {
             orders.update(RETURNED_FIRST);
-        } else if (known.deadline > 0) {
+        } else if (known.length > 0) {
             orders.clear();
-            context.timerService().deleteEventTimeTimer(known.deadline);
+            context.timerService().deleteEventTimeTimer(OpenOrder.deadlineOf(known));
         }
     }
 
     @Override
     public void onTimer(long timestamp, OnTimerContext context, Collector<Alert> out)
             throws Exception {
-        OpenOrder due = orders.value();
-        if (due != null && due.deadline == timestamp) {
+        byte[] known = orders.value();
+        if (known != null && known.length > 0) {
             orders.clear();
+            OpenOrder due = OpenOrder.unpack(known);
             String orderId = context.getCurrentKey();
             byte[] key = orderId.getBytes(StandardCharsets.UTF_8);
             out.collect(new Alert(key, Alerts.timedOut(orderId, due, submittedTopic)));

@@ -1,13 +1,10 @@
 package returnwatch.peers;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/**
- * A submission or a return, as its JSON has it; fields that are absent are null.
- *
- * <p>Public fields and an empty constructor, so that it is a POJO for Flink's serializer too.
- */
+/** A submission or a return, as its JSON has it; fields that are absent are null. */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public class Event {
     @JsonProperty("order_id")
@@ -35,9 +32,8 @@ public class Event {
     public String currency;
 
     // Where it stands in the log; not part of the JSON.
-    public boolean submission;
-    public int partition;
-    public long offset;
+    @JsonIgnore public int partition;
+    @JsonIgnore public long offset;
 
     public long deadline() {
         return submittedAt + within();

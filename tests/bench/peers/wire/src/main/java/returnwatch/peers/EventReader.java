@@ -44,7 +44,6 @@ public final class EventReader {
             }
             return null;
         }
-        event.submission = submission;
         return event;
     }
 

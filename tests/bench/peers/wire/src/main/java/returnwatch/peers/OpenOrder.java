@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 
-/** What is kept of an order until its return: enough for its alert. Also a POJO for Flink. */
+/** What is kept of an order until its return: enough for its alert, and its bytes. */
 public class OpenOrder {
     public long deadline;
     public long submittedAt;
