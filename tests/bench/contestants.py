@@ -47,6 +47,7 @@ class Contestant:
     title: str
     command: Command
     slow: bool = False  # It runs over the short topics.
+    prints_committed: bool = False  # Else its group's offsets tell.
     alerts: bool = True  # False: it only reads.
     prepare: Callable[[], object] | None = None  # Once, before anything is measured.
 
@@ -81,7 +82,9 @@ def streams(name: str, title: str, *more: str) -> Contestant:
 
 def flink(name: str, title: str, guarantee: str) -> Contestant:
     command = java("flink", "FlinkPeer", [f"guarantee={guarantee}"])
-    return Contestant(name, title, command, prepare=lambda: peer_jars("flink"))
+    return Contestant(
+        name, title, command, prints_committed=True, prepare=lambda: peer_jars("flink")
+    )
 
 
 OURS: Final = "returnwatch"

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.compare import Settings
 from tests.bench.contestants import CONTESTANTS, FLINK, NAMES, OURS, STREAMS
 from tests.bench.peers.build import MODULES, SOURCES, source_files
-from tests.bench.race import Result
+from tests.bench.race import Result, last_told
 from tests.broker.jars import kafka_version
 
 POMS = [SOURCES / "pom.xml", *(SOURCES / module / "pom.xml" for module in MODULES)]
@@ -62,3 +62,8 @@ def test_a_result_is_right_with_every_alert_once_and_no_other(
     alerts: dict[str, int], right: bool
 ) -> None:
     assert result(**alerts).is_right is right
+
+
+def test_what_flink_has_committed_is_the_newest_whole_line_of_its_kind() -> None:
+    assert last_told("reading\ncommitted 10\ncommitted 200\ncommitted 3000") == 3000
+    assert last_told("reading\n[main] WARN committed 7 of nothing\n") == 0
