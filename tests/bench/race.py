@@ -248,7 +248,7 @@ def _group_offsets(run: Run, course: Course) -> Iterator[Callable[[], int]]:
 
 def last_told(text: str) -> int:
     """The newest of the lines `committed N`."""
-    told = re.findall(r"^committed (\d+)$", text, re.MULTILINE)
+    told = re.findall(r"^committed (\d+)\n", text, re.MULTILINE)
     return int(told[-1]) if told else 0
 
 

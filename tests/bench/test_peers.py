@@ -65,5 +65,5 @@ def test_a_result_is_right_with_every_alert_once_and_no_other(
 
 
 def test_what_flink_has_committed_is_the_newest_whole_line_of_its_kind() -> None:
-    assert last_told("reading\ncommitted 10\ncommitted 200\ncommitted 3000") == 3000
+    assert last_told("reading\ncommitted 10\ncommitted 200\ncommitted 30") == 200
     assert last_told("reading\n[main] WARN committed 7 of nothing\n") == 0
