@@ -33,6 +33,11 @@ class Load:
     def open_at_once(self) -> int:
         return self.orders_per_s * RETURN_AFTER_MS // 1_000
 
+    @property
+    def open_at_most(self) -> int:
+        """Fewer than the rate makes, where the load ends before."""
+        return min(self.orders, self.open_at_once)
+
     def ends_after_ms(self) -> int:
         return self.orders * 1_000 // self.orders_per_s + RETURN_AFTER_MS
 
@@ -75,10 +80,17 @@ def a_return(number: int, at_ms: int) -> NewRecord:
 
 def load_topics(bootstrap: str, names: Names, load: Load, *, partitions: int) -> None:
     """Make the topics, with the producers' times, and fill the inputs."""
-    topics = names.topics(partitions)
-    for name in (names.submitted, names.returned):
-        topics[name] = (partitions, {"message.timestamp.type": "CreateTime"})
-    create_topics(bootstrap, topics)
+    inputs = {names.submitted, names.returned}
+    topics = names.topics(partitions).items()
+    create_topics(bootstrap, {name: made for name, made in topics if name not in inputs})
+    load_inputs(bootstrap, names, load, partitions=partitions)
+
+
+def load_inputs(bootstrap: str, names: Names, load: Load, *, partitions: int) -> None:
+    """The inputs alone, for several to read: every deadline has passed when it returns."""
+    settings = {"message.timestamp.type": "CreateTime"}
+    inputs = (names.submitted, names.returned)
+    create_topics(bootstrap, dict.fromkeys(inputs, (partitions, settings)))
     begin_ms = time.time_ns() // 1_000_000 - load.ends_after_ms() - 2 * WITHIN_MS
     fill(bootstrap, names.submitted, load.submitted(begin_ms))
     fill(bootstrap, names.returned, load.returned(begin_ms))
