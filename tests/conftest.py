@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.broker.source import Broker, open_broker
 from tests.broker.topics import Names, delete_topics, new_names, topics_with_prefix
@@ -13,6 +14,9 @@ from tests.broker.worker import WorkerProcess
 
 
 def pytest_configure() -> None:
+    # How long an example takes is the machine's business: a busy one is no failure.
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
     # A run that is terminated tidies up like one that is interrupted: brokers end, data goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -51,7 +51,7 @@ def currencies_are_known() -> None:
 
 
 @each_quick
-@settings(max_examples=1_000)
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), before=spaces, after=spaces)
 def test_what_msgspec_takes_pydantic_takes_as_the_same(
     quick: Any, contract: Any, fields: dict[str, Any], data: st.DataObject, before: Any, after: Any
