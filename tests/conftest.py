@@ -4,12 +4,23 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.broker.source import Broker, open_broker
 from tests.broker.topics import Names, delete_topics, new_names, topics_with_prefix
 from tests.broker.worker import WorkerProcess
+
+# Fixtures that start a broker: the shared one, and those that fault scenarios break.
+BROKERS: Final = {"broker", "lone", "trio", "small_disk"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults", "the long run of fault scenarios: pytest -m faults")
+    group.addoption("--rounds", type=int, default=0, help="scenarios of each family")
+    group.addoption("--seed", type=int, help="of the first round; the others count on from it")
+    group.addoption("--summary", metavar="FILE", help="keep the summary, as .json or .md")
 
 
 def pytest_configure() -> None:
@@ -19,7 +30,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "broker" in getattr(item, "fixturenames", ()):
+        if BROKERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
 
 
