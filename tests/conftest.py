@@ -28,8 +28,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    long_run = pytest.mark.skip(reason="the long run: pytest -m faults --rounds N")
     for item in items:
+        if item.get_closest_marker("faults") and not config.getoption("rounds"):
+            item.add_marker(long_run)
         if BROKERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
 

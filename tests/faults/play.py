@@ -60,11 +60,12 @@ class Outcome:
 
 def play(scenario: steps.Scenario, arena: Arena, folder: Path) -> Outcome:
     """The outcome; an AssertionError where something did not go on within its time."""
+    print(f"\n{scenario}")
     with Stage(scenario, arena, folder) as stage:
         for step in scenario.steps:
             stage.do(step)
         outcome = stage.finish()
-    print(f"\n{scenario}\n{outcome.report}")
+    print(f"{scenario.name}: {outcome.report}")
     return outcome
 
 

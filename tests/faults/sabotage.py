@@ -21,7 +21,7 @@ from streams.state import ledger
 from streams.state.changelog import State
 from streams.state.ledger import Ledger, Page, Written
 from streams.state.store import KafkaStore
-from streams.transport import thread
+from streams.transport import thread, watermarks
 from streams.transport.consumer import BatchConsumer
 
 NAME: Final = "FAULTS_SABOTAGE"
@@ -196,6 +196,11 @@ def break_frontier_proof(_: Reached) -> None:
     Sequence.prove = always  # type: ignore[method-assign] # That is what this module is for.
 
 
+def break_log_end(_: Reached) -> None:
+    """The high watermark counts as the end of a log."""
+    watermarks.NO_CONSUMER = -1  # type: ignore[misc] # A consumer's number.
+
+
 BREAK: Final[dict[str, Callable[[Reached], None]]] = {
     "": lambda _: None,
     "fence": break_fence,
@@ -204,6 +209,7 @@ BREAK: Final[dict[str, Callable[[Reached], None]]] = {
     "deduplication: closed orders": break_memory_of_closed_orders,
     "deduplication: offsets": break_memory_of_offsets,
     "frontier proof": break_frontier_proof,
+    "log end": break_log_end,
 }
 
 

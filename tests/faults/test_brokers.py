@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.arena import Arena
 from tests.faults.play import play
+from tests.faults.sabotage import Sabotage
 from tests.faults.scenario import (
     Answer,
     BrokerDown,
@@ -74,3 +77,24 @@ def test_of_three_brokers_any_can_be_lost_and_writes_refused_and_nothing_changes
 
     assert outcome.findings == {}
     assert outcome.latest_calm_ms < CALM_LATE_MS_MAX
+
+
+@pytest.mark.faults
+def test_without_the_logs_end_a_dead_follower_makes_a_false_alarm(
+    trio: Arena, tmp_path: Path
+) -> None:
+    scenario = Scenario(
+        "the high watermark is taken for the end while a dead follower holds it back",
+        (
+            Start(0, Sabotage(broken="log end")),
+            Ready(0),
+            Submit("answered"),
+            BrokerDown("follower", "kill"),
+            Answer("answered"),
+        ),
+        partitions=1,
+    )
+
+    outcome = play(scenario, trio, tmp_path)
+
+    assert "false" in outcome.findings, outcome.report

@@ -14,8 +14,6 @@ from tests.faults.summary import ROWS, Row
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rounds(family: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     rounds = request.config.getoption("rounds")
-    if not rounds:
-        pytest.skip("the long run: pytest -m faults --rounds N")
     arena = request.getfixturevalue(ARENAS.get(family, "lone"))
     seed = request.config.getoption("seed")
     first = random.randrange(10**6) if seed is None else seed
