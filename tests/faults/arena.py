@@ -1,11 +1,12 @@
 """Where scenarios play: a Kafka cluster of their own, with a proxy before its only broker."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -23,6 +24,8 @@ from tests.faults.nursery import Nursery
 from tests.faults.proxy import Proxy
 
 TIMEOUT_S: Final = 30
+REQUEST_TIMEOUT_S: Final = 5
+POLL_S: Final = 0.1
 # A broker that is gone is noticed within seconds.
 QUICK: Final = {
     "broker.session.timeout.ms": "3000",
@@ -59,9 +62,14 @@ class Arena:
         return self.cluster.nodes[number]
 
     def leader(self, topic: str, partition: int = 0) -> int:
-        """The number (from 0) of the node that leads a partition."""
-        found = self._admin().list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        return int(found.partitions[partition].leader) - 1  # Node ids begin at 1.
+        """The number (from 0) of the node that leads a partition, once there is one."""
+        until = time.monotonic() + TIMEOUT_S
+        while True:
+            found = self._admin().list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+            if partition in found.partitions and found.partitions[partition].leader > 0:
+                return int(found.partitions[partition].leader) - 1  # Node ids begin at 1.
+            assert time.monotonic() < until, f"{topic} has no leader"
+            time.sleep(POLL_S)
 
     def follower(self, *topics: str) -> int:
         """The number of a node of three that leads partition 0 of none of two topics."""
@@ -84,9 +92,21 @@ class Arena:
             ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
             for topic in (names.alerts, names.changelog)
         ]
+        until = time.monotonic() + TIMEOUT_S
+        while not self._altered(resources):  # The controller may just have been lost.
+            assert time.monotonic() < until, "no controller takes the change"
+            time.sleep(POLL_S)
+
+    def _altered(self, resources: list[ConfigResource]) -> bool:
         admin = self._admin()  # The answers need it to stay.
-        for altered in admin.incremental_alter_configs(resources).values():
-            altered.result()
+        try:
+            for altered in admin.incremental_alter_configs(
+                resources, request_timeout=REQUEST_TIMEOUT_S
+            ).values():
+                altered.result()
+        except KafkaException:
+            return False
+        return True
 
     def hangs(self, topic: str, partitions: int) -> bool:
         """Whether a transaction is still open in a topic."""
