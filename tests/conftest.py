@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,16 @@ from hypothesis import settings
 from tests.broker.source import Broker, open_broker
 from tests.broker.topics import Names, delete_topics, new_names, topics_with_prefix
 from tests.broker.worker import WorkerProcess
+
+# Fixtures that start a broker: the shared one, and those that fault scenarios break.
+BROKERS: Final = {"broker", "lone", "trio", "small_disk"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults", "the long run of fault scenarios: pytest -m faults")
+    group.addoption("--rounds", type=int, default=0, help="scenarios of each family")
+    group.addoption("--seed", type=int, help="of the first round; the others count on from it")
+    group.addoption("--summary", metavar="FILE", help="keep the summary, as .json or .md")
 
 
 def pytest_configure() -> None:
@@ -21,9 +32,12 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    long_run = pytest.mark.skip(reason="the long run: pytest -m faults --rounds N")
     for item in items:
-        if "broker" in getattr(item, "fixturenames", ()):
+        if item.get_closest_marker("faults") and not config.getoption("rounds"):
+            item.add_marker(long_run)
+        if BROKERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
 
 

@@ -50,6 +50,8 @@ class ClusterConfig:
     heap_mb: int = 512
     settings: Mapping[str, str] = field(default_factory=dict)  # Win over ours, in Kafka's words.
     passwords: Mapping[str, str] = field(default_factory=dict)  # By user; with any, rights count.
+    # Of a single node: a second listener's own port, and the port that it is advertised under.
+    proxied: tuple[int, int] | None = None
 
 
 class KafkaNode:
@@ -187,10 +189,25 @@ class KafkaCluster:
                 **replication(self.config.nodes),
                 **LIGHT,
                 **rights(self.config.passwords),
+                **self._second_listener(clients, vote),
                 **self.config.settings,
             }
             nodes.append(KafkaNode(folder, properties, heap_mb=self.config.heap_mb))
         return nodes
+
+    def _second_listener(self, clients: int, vote: int) -> dict[str, str]:
+        if self.config.proxied is None:
+            return {}
+        assert self.config.nodes == 1, "each node would need a port of its own"
+        own, advertised = self.config.proxied
+        direct = f"PLAINTEXT://127.0.0.1:{clients}"
+        kinds = ("PLAINTEXT", "PROXIED", "CONTROLLER")
+        return {
+            "listeners": f"{direct},PROXIED://127.0.0.1:{own},CONTROLLER://127.0.0.1:{vote}",
+            "advertised.listeners": f"{direct},PROXIED://127.0.0.1:{advertised}",
+            "listener.security.protocol.map": ",".join(f"{kind}:PLAINTEXT" for kind in kinds),
+            "inter.broker.listener.name": "PLAINTEXT",
+        }
 
     def _end(self) -> None:
         for node in self.nodes:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,19 +27,31 @@ POLL_S: Final = 0.05
 OURS: Final = ("KAFKA_", "RETURNWATCH_")
 
 
+class Spawn(Protocol):
+    """Starts a worker, its output appended to a file."""
+
+    def __call__(self, output: Path, *, env: Mapping[str, str], cwd: Path) -> ChildProcess: ...
+
+
 class WorkerProcess:
     """Started by `start` or as a context manager; it may be started again after its end.
 
-    `folder`: where its output is kept and where it runs.
+    `folder`: where its output is kept and where it runs. `spawn` starts it in another way.
     """
 
     def __init__(
-        self, env: Mapping[str, str], folder: Path, *, arguments: Sequence[str] = ()
+        self,
+        env: Mapping[str, str],
+        folder: Path,
+        *,
+        arguments: Sequence[str] = (),
+        spawn: Spawn | None = None,
     ) -> None:
         port = env.get("RETURNWATCH_WEB_PORT") or str(free_port())
         self.env = {"RETURNWATCH_WEB_PORT": port, **env}
         self.web = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "streams.entry", "worker", *arguments]
+        self._spawn = spawn
         self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=folder))
         self._process: ChildProcess | None = None
 
@@ -70,12 +82,12 @@ class WorkerProcess:
     def start(self) -> None:
         assert self._process is None or self._process.returncode is not None, "it runs already"
         inherited = {name: at for name, at in os.environ.items() if not name.startswith(OURS)}
-        self._process = ChildProcess(
-            self._command,
-            self._folder / "output.log",
-            env=inherited | {"PYTHONUNBUFFERED": "1"} | self.env,
-            cwd=self._folder,
-        )
+        env = inherited | {"PYTHONUNBUFFERED": "1"} | self.env
+        output = self._folder / "output.log"
+        if self._spawn is not None:
+            self._process = self._spawn(output, env=env, cwd=self._folder)
+        else:
+            self._process = ChildProcess(self._command, output, env=env, cwd=self._folder)
 
     def wait_until_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Fails with the worker's output where it ends or is not ready in time."""
