@@ -160,7 +160,8 @@ class KafkaCluster:
 
     def _start(self) -> None:
         kafka_jars()  # Says what is missing before anything is made.
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with a dash would be taken for an option.
+        cluster_id = "k" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         self.nodes = self._make_nodes()
         for node in self.nodes:
             node.format(cluster_id)

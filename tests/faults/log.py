@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from schemas.codec import read_return, read_submission
 from schemas.records import Record, Unreadable
 from tests.broker.records import StoredRecord, read_all
 from tests.broker.topics import Names
+from tests.events import read_return, read_submission
 from tests.faults.verdicts import Due, Line, Terms, due_alerts
 from tests.faults.wording import Place
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from hypothesis import HealthCheck, given, settings
 
-from schemas.codec import read_return, read_submission
 from schemas.times import rfc3339
 from streams.core.rules import Rule
+from tests.events import read_return, read_submission
 from tests.faults.verdicts import Line, Terms, due_alerts
 from tests.faults.wording import Place
 from tests.property import logs

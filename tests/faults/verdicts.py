@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from schemas.events import Return, Submission
+from schemas.events import ReturnJson, SubmissionJson
 from schemas.records import Unreadable
 from tests.faults.wording import Place, Wording, answer, encoded
 
@@ -74,9 +74,9 @@ class Life:
     phase: str = "unknown"
     timer: int = FOREVER_MS
     attempt: int = 0
-    sent: tuple[Submission, int] | None = None  # The newest attempt, and its offset.
-    missed: tuple[Submission, int] | None = None  # The newest attempt that timed out.
-    held: tuple[Return, int, int] | None = None  # With its arrival and offset.
+    sent: tuple[SubmissionJson, int] | None = None  # The newest attempt, and its offset.
+    missed: tuple[SubmissionJson, int] | None = None  # The newest attempt that timed out.
+    held: tuple[ReturnJson, int, int] | None = None  # With its arrival and offset.
     told_unmatched: bool = False
     outcome: str = ""
     interim: dict[str, Any] | None = None
@@ -160,7 +160,7 @@ class Life:
         self.sent = (line.event, line.offset)
         self.timer = max(self.wording.deadline(line.event), line.arrival_ms)
 
-    def _interim(self, event: Return) -> None:
+    def _interim(self, event: ReturnJson) -> None:
         if self.phase in ("open", "timed_out") and event.get("attempt") in (None, self.attempt):
             self.interim = {
                 "outcome": event["outcome"],

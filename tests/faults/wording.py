@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.events import Return, Submission
+from schemas.events import ReturnJson, SubmissionJson
 
 
 class Place(NamedTuple):
@@ -25,15 +25,15 @@ class Wording:
     place: Place
     return_within_ms: int
 
-    def deadline(self, event: Submission) -> int:
+    def deadline(self, event: SubmissionJson) -> int:
         """In ms."""
         return event["submitted_at"] + self._within(event)
 
-    def resolved(self, event: Submission) -> str:
+    def resolved(self, event: SubmissionJson) -> str:
         """The id of the time-out of an attempt."""
         return self._id("timed_out", self._attempt_and_deadline(event))
 
-    def of_submission(self, kind: str, sent: tuple[Submission, int]) -> dict[str, Any]:
+    def of_submission(self, kind: str, sent: tuple[SubmissionJson, int]) -> dict[str, Any]:
         """The fields of an alert about a submission, which stands at an offset."""
         event, offset = sent
         return {
@@ -51,7 +51,7 @@ class Wording:
             "source": self._source(self.place.submitted, offset),
         }
 
-    def of_return(self, kind: str, event: Return, offset: int) -> dict[str, Any]:
+    def of_return(self, kind: str, event: ReturnJson, offset: int) -> dict[str, Any]:
         """The fields of an alert that knows no submission."""
         return {
             "alert_id": self._id(kind, f"{self.place.partition}:{offset}"),
@@ -69,10 +69,10 @@ class Wording:
             "source": self._source(self.place.returned, offset),
         }
 
-    def _within(self, event: Submission) -> int:
+    def _within(self, event: SubmissionJson) -> int:
         return event.get("return_within_ms") or self.return_within_ms
 
-    def _attempt_and_deadline(self, event: Submission) -> str:
+    def _attempt_and_deadline(self, event: SubmissionJson) -> str:
         return f"{event.get('attempt') or 1}:{self.deadline(event)}"
 
     def _id(self, kind: str, x: str) -> str:
@@ -82,7 +82,7 @@ class Wording:
         return {"topic": topic, "partition": self.place.partition, "offset": offset}
 
 
-def answer(event: Return, arrival_ms: int) -> dict[str, Any]:
+def answer(event: ReturnJson, arrival_ms: int) -> dict[str, Any]:
     """What every alert about a return says of it."""
     return {
         "outcome": event["outcome"],
