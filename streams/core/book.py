@@ -23,6 +23,7 @@ class Book:
         self.orders: dict[bytes, bytes] = {}
         self.closed = ClosedOrders(remember_ms)
         self.timers = Timers(self._effect_of)
+        # How many are in each state; of the open ones nobody counts, they are the rest.
         self._by_state = [0] * (max(State) + 1)
         self._changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
         self._closings: list[bytes] = []
@@ -30,9 +31,8 @@ class Book:
     def open(self, key: bytes, packed: bytes, effect_ms: int) -> None:
         """Keep a fresh open order, of which nothing is kept yet, in packed form."""
         self.orders[key] = packed
-        self._by_state[State.OPEN] += 1
         self._changed.setdefault(key, False)
-        self._add_timer(effect_ms, key)
+        self.timers.add(effect_ms, key)
 
     def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
         """Keep an order as it is now, its next timer taking effect at `effect_ms`."""
@@ -40,7 +40,7 @@ class Book:
         order.effect_ms = effect_ms
         self._put(key, pack(order))
         if before is None or effect_of(before) != effect_ms:
-            self._add_timer(effect_ms, key)
+            self.timers.add(effect_ms, key)
 
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
@@ -56,7 +56,6 @@ class Book:
     def close_open(self, key: bytes, attempt: int, outcome: int, *, at_ms: int) -> None:
         """The same for an open order, its outcome by its number."""
         del self.orders[key]
-        self._by_state[State.OPEN] -= 1
         self._changed.setdefault(key, True)
         self._closings.append(self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms))
 
@@ -67,6 +66,8 @@ class Book:
     def take_changes(self) -> tuple[dict[bytes, bytes | None], bytes]:
         """What a checkpoint has to keep: orders that changed (None where one is gone that the
         last checkpoint holds), and the closed segment. The next call starts from here."""
+        if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
+            self._rebuild_timers()
         changed, self._changed = self._changed, {}
         closings, self._closings = self._closings, []
         changes: dict[bytes, bytes | None] = {}
@@ -105,7 +106,8 @@ class Book:
 
     def states(self) -> list[tuple[State, int]]:
         """How many orders are in each state."""
-        return [(state, self._by_state[state]) for state in State]
+        rest = len(self.orders) - sum(self._by_state[State.OPEN + 1 :])
+        return [(state, rest if state == State.OPEN else self._by_state[state]) for state in State]
 
     def overdue(self, now_ms: int, limit: int) -> tuple[int, int]:
         """Open orders whose deadline has taken effect before `now_ms` and that are not decided:
@@ -124,11 +126,6 @@ class Book:
             self._by_state[before[0]] -= 1
         self._by_state[packed[0]] += 1
         self.orders[key] = packed
-
-    def _add_timer(self, effect_ms: int, key: bytes) -> None:
-        self.timers.add(effect_ms, key)
-        if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
-            self._rebuild_timers()
 
     def _rebuild_timers(self) -> None:
         self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})

@@ -56,18 +56,23 @@ class ClosedOrders:
 
     def add_packed(self, packed: bytes, now_ms: int) -> None:
         """The same for an entry from a closed segment; `now_ms` lets go of what has expired."""
-        at = self._shelf_of(packed)
-        shelf = self._shelves[at]
+        shelves, number = self._shelves, _number_of(packed)[0]
+        at = number & (self._full_mask * 2 + 1)
+        if at >= len(shelves):
+            at = number & self._full_mask
+        shelf = shelves[at]
         if shelf and int.from_bytes(shelf[18:ENTRY_BYTES], "little") + self._remember_ms < now_ms:
             shelf = self._without_expired(shelf, now_ms)
-        self._shelves[at] = shelf + packed
+        shelves[at] = shelf + packed
         self.count += 1
-        if self.count > len(self._shelves) * SHELF_ENTRIES_MAX:
+        if self.count > len(shelves) * SHELF_ENTRIES_MAX:
             self._split_one()
 
     def find(self, hashed: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""
-        shelf = self._shelves[self._shelf_of(hashed)]
+        number = _number_of(hashed)[0]
+        at = number & (self._full_mask * 2 + 1)
+        shelf = self._shelves[at if at < len(self._shelves) else number & self._full_mask]
         if hashed not in shelf:  # The usual case, and ten times as quick as to look from the end.
             return None
         at = shelf.rfind(hashed)

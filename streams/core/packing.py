@@ -21,6 +21,7 @@ from streams.core.orders import (
 from streams.core.outcomes import FINAL_OUTCOMES, INTERIM_OUTCOMES
 
 SEVERITIES: Final = ("info", "warning", "critical")
+_SEVERITY_NUMBERS: Final = {severity: number for number, severity in enumerate(SEVERITIES)}
 
 
 class Has(IntFlag):
@@ -70,7 +71,7 @@ def pack_fresh(
         within_ms,
         offset,
         submission.amount_minor or 0,
-        SEVERITIES.index(severity),
+        _SEVERITY_NUMBERS[severity],
         len(rule),
         _ABSENT if kind is None else len(kind),
         _ABSENT if provider is None else len(provider),

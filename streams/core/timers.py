@@ -10,6 +10,7 @@ from typing import Final
 
 # One bucket holds 2^4 = 16 ms: narrow enough that the one being worked is looked through quickly.
 BUCKET_BITS: Final = 4
+_UNKNOWN: Final = (2**64, 0)  # No bucket begins there.
 
 
 class Timers:
@@ -19,7 +20,7 @@ class Timers:
         self._effect_of = effect_of
         self._buckets: dict[int, list[bytes]] = {}
         self._starts: list[int] = []
-        self._first: tuple[int, int] | None = None  # The first bucket and its earliest timer.
+        self._first = _UNKNOWN  # The first bucket and its earliest timer.
         self.hints = 0  # At least as many as there are.
 
     def add(self, effect_ms: int, key: bytes) -> None:
@@ -30,9 +31,9 @@ class Timers:
         if bucket is None:
             self._buckets[start] = [key]
             heappush(self._starts, start)
-        else:
-            bucket.append(key)
-        if self._first is not None and self._first[0] == start:
+            return
+        bucket.append(key)
+        if self._first[0] == start:
             self._first = (start, min(effect_ms, self._first[1]))
 
     def due(self, to_ms: int, limit: int) -> list[bytes]:
@@ -40,7 +41,7 @@ class Timers:
         `limit`; they leave the index and have to be settled."""
         due: list[bytes] = []
         while self._starts and self._starts[0] << BUCKET_BITS < to_ms and len(due) < limit:
-            self._first = None
+            self._first = _UNKNOWN
             start = self._starts[0]
             bucket = self._buckets[start]
             waiting = self._take_due(start, to_ms, due, limit=limit)
@@ -59,7 +60,7 @@ class Timers:
         None if there is none."""
         while self._starts:
             start = self._starts[0]
-            if self._first is not None and self._first[0] == start:
+            if self._first[0] == start:
                 return self._first[1]
             live = [key for key in self._buckets[start] if self._is_in(start, key)]
             if live:
@@ -86,7 +87,7 @@ class Timers:
 
     def rebuild(self, effects: dict[bytes, int]) -> None:
         """Forget every hint and take these, as after a restore."""
-        self._first = None
+        self._first = _UNKNOWN
         self.hints = len(effects)
         self._buckets = {}
         for key, effect_ms in effects.items():

@@ -13,16 +13,10 @@ from typing import Final, cast
 from schemas.deadletters import DeadLetter
 from schemas.events import Return, Submission
 from schemas.records import RETURNED, SUBMITTED, Unreadable
+from streams.core import decisions
 from streams.core.book import Book
-from streams.core.closed import Closed
-from streams.core.decisions import (
-    Decision,
-    Place,
-    conflicting_return,
-    returned_late,
-    timed_out,
-    unmatched_return,
-)
+from streams.core.closed import Closed, order_hash
+from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.orders import (
     Held,
@@ -64,8 +58,9 @@ class Tracker:
     def apply(self, entries: Iterable[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
         orders, close_open = self.book.orders, self.book.close_open
+        find_closed = self.book.closed.find
         for entry in entries:
-            arrival, side, _, event, record, logged = entry
+            arrival, side, offset, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
             until = arrival if arrival == logged else arrival + 1
             if type(event) is Unreadable:
@@ -86,7 +81,13 @@ class Tracker:
                 if effect_ms < until:
                     self._settle(key, until)
                     packed = orders.get(key)
-            if side == SUBMITTED:
+            if (
+                packed is None
+                and side == SUBMITTED
+                and find_closed(order_hash(key), arrival) is None
+            ):
+                self._open(key, cast(Submission, event), offset, arrival_ms=arrival)
+            elif side == SUBMITTED:
                 self._submitted(entry, packed)
             else:
                 self._returned(entry, packed)
@@ -115,7 +116,8 @@ class Tracker:
         attempt = submission.attempt or 1
         if packed is None:
             closed = self.book.find_closed(key, arrival)
-            if closed is None or attempt > closed.attempt:
+            assert closed is not None, "an unknown order is opened at once"
+            if attempt > closed.attempt:
                 self._open(key, submission, offset, arrival_ms=arrival)
             else:
                 self.counts["duplicate_submissions"] += 1
@@ -163,7 +165,7 @@ class Tracker:
         if packed is None:
             closed = self.book.find_closed(key, arrival)
             if closed is None:
-                self._hold(key, answer)
+                self.book.keep(key, answer, arrival + self._policy.hold_ms)
             else:
                 self._answer_closed(entry, closed, answer)
             return
@@ -195,7 +197,7 @@ class Tracker:
             self.book.keep(key, order, order.effect_ms)
             return
         if order.late is not None:
-            alert = returned_late(self._place, key.decode(), answer, sent=order.late)
+            alert = decisions.returned_late(self._place, key.decode(), answer, sent=order.late)
             self._tell(alert, behind(entry))
         newest = max(answer.attempt, attempt)
         self.book.close(key, Closed(newest, answer.outcome, answer.arrival_ms))
@@ -216,7 +218,8 @@ class Tracker:
 
     def _held_again(self, entry: Entry, held: Held, answer: Held) -> None:
         if held.attempt and answer.attempt > held.attempt:
-            self._hold(cast(bytes, entry[4].key), answer)
+            key = cast(bytes, entry[4].key)
+            self.book.keep(key, answer, answer.arrival_ms + self._policy.hold_ms)
         elif held.attempt and 0 < answer.attempt < held.attempt:
             self.counts["older_returns"] += 1
         elif answer.outcome == held.outcome:
@@ -226,7 +229,7 @@ class Tracker:
 
     def _conflict(self, entry: Entry, first: tuple[int | None, str], answer: Held) -> None:
         key = cast(bytes, entry[4].key)
-        alert = conflicting_return(self._place, key.decode(), answer, first=first)
+        alert = decisions.conflicting_return(self._place, key.decode(), answer, first=first)
         self._tell(alert, behind(entry))
 
     def _set_aside(self, entry: Entry, event: Unreadable, until_ms: int) -> None:
@@ -262,7 +265,7 @@ class Tracker:
         if order.is_withheld:
             self.counts["withheld_time_outs"] += 1
         else:
-            self._tell(timed_out(self._place, key.decode(), order))
+            self._tell(decisions.timed_out(self._place, key.decode(), order))
             order.earlier = None
         self.book.keep(key, order, order.effect_ms + self._policy.remember_ms)
 
@@ -271,7 +274,7 @@ class Tracker:
             self.book.drop(key)
             return
         if held.arrival_ms >= self._quiet_until_ms:
-            self._tell(unmatched_return(self._place, key.decode(), held))
+            self._tell(decisions.unmatched_return(self._place, key.decode(), held))
         else:
             self.counts["unmatched_before_start"] += 1
         held.told = True
@@ -290,9 +293,6 @@ class Tracker:
         self.book.open(key, packed, effect_ms)
         if arrival_ms < self._withheld_until_ms:
             self.book.withhold(key)
-
-    def _hold(self, key: bytes, held: Held) -> None:
-        self.book.keep(key, held, held.arrival_ms + self._policy.hold_ms)
 
     def _tell(self, decision: Decision, late: tuple[int, int] | None = None) -> None:
         if late is not None:
