@@ -22,7 +22,7 @@ from streams.topics import Shape
 from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import Duty
 
-# Well below the session timeout of 10 s; what remains is from the last look at the clock to the
+# Well below the session timeout of 6 s; what remains is from the last look at the clock to the
 # request's leaving, some microseconds.
 HEARTBEAT_FRESH_S: Final = 2.0
 HEARTBEATS_MAX: Final = 5

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from schemas.records import Record
 from streams.core.closed import ENTRY_BYTES, closing_ms, entries_of
 from streams.state.header import Header, StateError, decode_header
 
@@ -39,6 +40,15 @@ class State:
     orders: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[int, bytes] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
+
+    def take_all(self, records: Iterable[Record]) -> None:
+        """Take in the next records; raises what `take` does."""
+        orders = self.orders
+        for _, _, key, value, _ in records:
+            if key is not None and value is not None and key[:1] == b"o":
+                orders[key[1:]] = value
+            else:
+                self.take(key, value)
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take in the next record; StateError for one that is none of ours, or damaged."""

@@ -12,10 +12,12 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.state.changelog import State
 from streams.state.header import StateError
+from streams.transport.unpacking import take_fetched
 
 STALL_TIMEOUT_S: Final = 60.0  # Without any progress at all.
 FETCH_BYTES: Final = 4 * 1024 * 1024
-POLL_MS: Final = 100
+POLL_S: Final = 0.1
+RECORDS_MAX: Final = 5_000  # Taken in at once.
 
 OnProgress = Callable[[int, int], None]  # (offset read to, end offset)
 
@@ -75,8 +77,12 @@ async def _read_on(consumer: Any, changelog: TopicPartition, state: State) -> in
     position = before
     async with asyncio.timeout(STALL_TIMEOUT_S):
         while position == before:
-            batches = await consumer.getmany(changelog, timeout_ms=POLL_MS)
-            for record in batches.get(changelog, ()):
-                state.take(record.key, record.value)
+            fetcher = consumer._fetcher
+            with fetcher._subscriptions.fetch_context():
+                taken = await take_fetched(
+                    fetcher, {changelog}, limit=RECORDS_MAX, timeout_s=POLL_S
+                )
+            state.take_all(taken.get(changelog, ()))
+            await asyncio.sleep(0)  # Heartbeats of the group are another thread's, the web is ours.
             position = await consumer.position(changelog)
     return position

@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import aiokafka
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
 
 from schemas.records import Record
-from streams.transport.unpacking import is_used_up, take_records
+from streams.transport.unpacking import take_fetched
 
 FETCH_RECORDS_MAX: Final = 5_000  # Handed over at once, over all partitions.
 FETCH_WAIT_S: Final = 0.1  # So long a stretch without records (markers) may wait to be handed over.
@@ -27,7 +26,9 @@ PARTITION_FETCH_BYTES: Final = 1024 * 1024
 # 500 ms the p99 delay of a verdict at 2,000 records/s was 36 ms, with 100 ms it was 25 ms
 # (python -m tests.bench.throughput --only delay --seconds 15).
 FETCH_MAX_WAIT_MS: Final = 100
-SESSION_TIMEOUT_MS: Final = 10_000
+# The least that a broker takes by default (group.min.session.timeout.ms): so long nobody works the
+# partitions of a worker that died without a word.
+SESSION_TIMEOUT_MS: Final = 6_000
 HEARTBEAT_INTERVAL_MS: Final = 1_000
 REBALANCE_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
@@ -154,54 +155,13 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         await self._check()
         try:
             with fetcher._subscriptions.fetch_context():
-                found = await self._take_fetched(fetcher, wanted)
+                found = await take_fetched(
+                    fetcher, wanted, limit=FETCH_RECORDS_MAX, timeout_s=FETCH_WAIT_S
+                )
         except NoOffsetForPartitionError:  # Committed offsets decide nothing: `open` seeks.
             return []
         fetched = (self._stretch(tp, opening, found.get(tp, [])) for tp, opening in wanted.items())
         return [stretch for stretch in fetched if stretch is not None]
-
-    async def _take_fetched(
-        self, fetcher: Any, wanted: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, list[Record]]:
-        """What aiokafka's fetcher has of these partitions, waiting for it for FETCH_WAIT_S; its
-        own `fetched_records`, but for the record objects."""
-        if fetcher._subscriptions.reassignment_in_progress:
-            await fetcher._subscriptions.wait_for_assignment()
-        taken = self._take_ready(fetcher, wanted)
-        if taken:
-            return taken
-        waiter = fetcher._create_fetch_waiter()
-        await asyncio.wait([waiter], timeout=FETCH_WAIT_S)
-        if not waiter.done():
-            waiter.cancel()
-            return {}
-        waiter.result()  # Raises what the fetches met.
-        return self._take_ready(fetcher, wanted)
-
-    def _take_ready(
-        self, fetcher: Any, wanted: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, list[Record]]:
-        taken: dict[TopicPartition, list[Record]] = {}
-        left = FETCH_RECORDS_MAX
-        for tp, result in list(fetcher._records.items()):
-            if tp not in wanted:
-                if not fetcher._subscriptions.is_assigned(tp):
-                    del fetcher._records[tp]
-                continue
-            if isinstance(result, FetchError):
-                if taken:  # First what there is; the error next time.
-                    break
-                _let_go(fetcher, tp)
-                result.check_raise()
-            records = take_records(tp, result, left)
-            if is_used_up(result):
-                _let_go(fetcher, tp)
-            if records:
-                taken[tp] = records
-                left -= len(records)
-            if left <= 0:
-                break
-        return taken
 
     def _stretch(self, tp: TopicPartition, opening: int, records: list[Record]) -> Fetched | None:
         cursor = self._cursors.get(tp)
@@ -267,9 +227,3 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         except (KafkaError, ValueError, TimeoutError):
             return False  # Lag tools see the next one; nobody else reads it.
         return True
-
-
-def _let_go(fetcher: Any, tp: TopicPartition) -> None:
-    """So that the next records of a partition are fetched."""
-    del fetcher._records[tp]
-    fetcher._notify(fetcher._wait_consume_future)

@@ -5,9 +5,12 @@ batches costs a quarter of that. Owns what read_committed means of a batch: abor
 batches are passed over, and the position moves on all the same.
 """
 
+import asyncio
+from collections.abc import Container
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from schemas.records import Record
@@ -17,7 +20,58 @@ class UnreadableBatch(KafkaError):
     """A batch that the client cannot take apart; the text says where and what to do."""
 
 
-def take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
+async def take_fetched(
+    fetcher: Any, wanted: Container[TopicPartition], *, limit: int, timeout_s: float
+) -> dict[TopicPartition, list[Record]]:
+    """What a consumer's fetcher has of these partitions, at most a batch more than `limit` records,
+    waiting for it for `timeout_s`. Its own `fetched_records`, but for the record objects; raises
+    what that raises."""
+    if fetcher._subscriptions.reassignment_in_progress:
+        await fetcher._subscriptions.wait_for_assignment()
+    taken = _take_ready(fetcher, wanted, limit)
+    if taken:
+        return taken
+    waiter = fetcher._create_fetch_waiter()
+    await asyncio.wait([waiter], timeout=timeout_s)
+    if not waiter.done():
+        waiter.cancel()
+        return {}
+    waiter.result()  # Raises what the fetches met.
+    return _take_ready(fetcher, wanted, limit)
+
+
+def _take_ready(
+    fetcher: Any, wanted: Container[TopicPartition], limit: int
+) -> dict[TopicPartition, list[Record]]:
+    taken: dict[TopicPartition, list[Record]] = {}
+    for tp, result in list(fetcher._records.items()):
+        if tp not in wanted:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        if isinstance(result, FetchError):
+            if taken:  # First what there is; the error next time.
+                break
+            _let_go(fetcher, tp)
+            result.check_raise()
+        records = _take_records(tp, result, limit)
+        if _is_used_up(result):
+            _let_go(fetcher, tp)
+        if records:
+            taken[tp] = records
+            limit -= len(records)
+        if limit <= 0:
+            break
+    return taken
+
+
+def _let_go(fetcher: Any, tp: TopicPartition) -> None:
+    """So that the next records of a partition are fetched."""
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)
+
+
+def _take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
     """Whole batches of a fetch result until there are `limit` records or none is left; the
     consumer's position is after them. Nothing if the partition is paused, lost or was sought."""
     if not result.check_assignment(tp) or not result.has_more():
@@ -35,7 +89,7 @@ def take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
     return records
 
 
-def is_used_up(result: Any) -> bool:
+def _is_used_up(result: Any) -> bool:
     """Whether nothing of a fetch result is left to take."""
     return not result.has_more() or not result._partition_records._records.has_next()
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.delay import delays_ms, settings
@@ -48,22 +49,43 @@ def throughput(bootstrap: str, load: Load, folder: Path, *, partitions: int) -> 
     load_topics(bootstrap, names, load, partitions=partitions)
     env = names.env(bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
     with WorkerProcess(env, folder) as worker:
-        while worker.page("/readyz")[0] == 0:
-            time.sleep(0.01)
-        began_s, began_cpu_s = time.monotonic(), cpu_s(worker.process.pid)
-        while not is_worked(worker, load):
-            time.sleep(0.2)
-        took_s = time.monotonic() - began_s
-        used_s = cpu_s(worker.process.pid) - began_cpu_s
-        rss_mb = rss_bytes(worker.process.pid) / 2**20
+        caught_up = catch_up(worker, load)
         worker.terminate()
     told = len(read_all(bootstrap, names.alerts))
     assert told == load.lost, f"{told} alerts, {load.lost} orders were lost"
-    print(
-        f"{load.records / took_s:,.0f} events/s, "
-        f"{used_s / load.records * 1e6:.2f} us CPU an event, "
-        f"{told:,} alerts, {took_s:.1f} s to the last commit, {rss_mb:.0f} MB resident"
-    )
+    print(f"{caught_up}, {told:,} alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """How a worker went through a loaded log, from its start to its last commit."""
+
+    records: int
+    took_s: float
+    cpu_s: float
+    rss_mb: float
+
+    @property
+    def events_per_s(self) -> float:
+        return self.records / self.took_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.events_per_s:,.0f} events/s, {self.cpu_s / self.records * 1e6:.2f} us CPU an "
+            f"event, {self.took_s:.1f} s to the last commit, {self.rss_mb:.0f} MB resident"
+        )
+
+
+def catch_up(worker: WorkerProcess, load: Load) -> CaughtUp:
+    """Wait until a worker that was just started has worked a loaded log to its end."""
+    while worker.page("/readyz")[0] == 0:
+        time.sleep(0.01)
+    pid = worker.process.pid
+    began_s, began_cpu_s = time.monotonic(), cpu_s(pid)
+    while not is_worked(worker, load):
+        time.sleep(0.2)
+    took_s = time.monotonic() - began_s
+    return CaughtUp(load.records, took_s, cpu_s(pid) - began_cpu_s, rss_bytes(pid) / 2**20)
 
 
 def is_worked(worker: WorkerProcess, load: Load) -> bool:

@@ -32,7 +32,8 @@ WALLS: Final = {
         others=("aiokafka", "faust", "mode", "structlog"),
     ),
     "streams.state": MayImport(
-        ours=("schemas", "streams.core", "streams.state"), others=("aiokafka", "structlog")
+        ours=("schemas", "streams.core", "streams.state", "streams.transport.unpacking"),
+        others=("aiokafka", "structlog"),
     ),
 }
 

@@ -1,0 +1,83 @@
+"""`python -m tests.bench.transactions`: what transactions cost, beside plain sends.
+
+The same worker in turn with and without (tests/bench/plain.py), on the same loaded topics and at
+the same paced rate. Only the ratio says something.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from tests.bench.delay import delays_ms, settings
+from tests.bench.load import Load, load_topics
+from tests.bench.throughput import catch_up
+from tests.broker.process import ChildProcess
+from tests.broker.source import open_broker
+from tests.broker.topics import Names, create_topics, new_names
+from tests.broker.worker import Spawn, WorkerProcess
+
+PARTITIONS = 4
+
+
+def spawn_plain(output: Path, *, env: dict[str, str], cwd: Path) -> ChildProcess:
+    """Starts the worker without transactions."""
+    command = [sys.executable, "-m", "tests.bench.plain", "worker"]
+    return ChildProcess(command, output, env=env, cwd=cwd)
+
+
+KINDS: dict[str, Spawn | None] = {"transactions": None, "plain sends": spawn_plain}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=500_000)
+    parser.add_argument("--seconds", type=int, default=15, help="of each delay measurement")
+    parser.add_argument("--repeat", type=int, default=3)
+    arguments = parser.parse_args()
+    with open_broker() as broker, tempfile.TemporaryDirectory() as folder:
+        loaded, load = new_names(), Load(arguments.orders)
+        load_topics(broker.bootstrap, loaded, load, partitions=PARTITIONS)
+        rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for _ in range(arguments.repeat):
+            for kind, spawn in KINDS.items():
+                names = _beside(broker.bootstrap, loaded)
+                env = names.env(broker.bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
+                with WorkerProcess(env, Path(folder), spawn=spawn) as worker:
+                    rates[kind].append(catch_up(worker, load).events_per_s)
+                    worker.terminate()
+        for kind, found in rates.items():
+            print(f"{kind}: {' '.join(f'{rate:,.0f}' for rate in sorted(found))} events/s")
+        ratio = statistics.median(rates["transactions"]) / statistics.median(rates["plain sends"])
+        print(f"with transactions {ratio:.2f} times the events/s of plain sends (medians)")
+        for kind, spawn in KINDS.items():
+            _print_delay(broker.bootstrap, Path(folder), (kind, spawn), seconds=arguments.seconds)
+
+
+def _beside(bootstrap: str, loaded: Names) -> Names:
+    """The same inputs, with an app id and outputs of their own."""
+    fresh = new_names()
+    names = replace(fresh, submitted=loaded.submitted, returned=loaded.returned)
+    made = {names.alerts, names.dead_letters, names.changelog}
+    topics = names.topics(PARTITIONS)
+    create_topics(bootstrap, {name: topics[name] for name in made})
+    return names
+
+
+def _print_delay(
+    bootstrap: str, folder: Path, kind: tuple[str, Spawn | None], *, seconds: int
+) -> None:
+    names = new_names()
+    create_topics(bootstrap, names.topics(PARTITIONS))
+    with WorkerProcess(names.env(bootstrap, **settings()), folder, spawn=kind[1]) as worker:
+        worker.wait_until_ready()
+        found = delays_ms(bootstrap, names, per_s=2_000, seconds=seconds)
+        worker.terminate()
+    cuts = statistics.quantiles(found, n=100)
+    print(f"{kind[0]}: alerts readable after p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
