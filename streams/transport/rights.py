@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from aiokafka.protocol.admin import DescribeAclsRequest, DescribeConfigsRequest
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest
-from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+
+from streams.transport.topic_metadata import TopicsRequest
 
 Send = Callable[[Any], Awaitable[Any]]  # A request to any broker, and its answer.
 
@@ -28,71 +28,7 @@ _GROUP_REFUSED: Final = 30
 _TRANSACTIONAL_ID_REFUSED: Final = 53
 _NO_AUTHORIZER: Final = 54
 _NO_PRODUCER: Final = -1
-
-
-class _RightsAnswer(Response):
-    API_KEY = 3
-    API_VERSION = 8
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            Array(
-                ("node_id", Int32),
-                ("host", String("utf-8")),
-                ("port", Int32),
-                ("rack", String("utf-8")),
-            ),
-        ),
-        ("cluster_id", String("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            Array(
-                ("error_code", Int16),
-                ("topic", String("utf-8")),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    Array(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", Array(Int32)),
-                        ("isr", Array(Int32)),
-                        ("offline_replicas", Array(Int32)),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-    )
-
-
-class _RightsQuestion(RequestStruct):
-    API_KEY = 3
-    API_VERSION = 8
-    RESPONSE_TYPE = _RightsAnswer
-    SCHEMA = Schema(
-        ("topics", Array(String("utf-8"))),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-    )
-
-
-class _RightsRequest(Request[_RightsQuestion]):
-    """Metadata as of Kafka 2.3 (KIP-430); aiokafka's ends before that."""
-
-    API_KEY = 3
-
-    def __init__(self, topics: list[str]) -> None:
-        self._topics = topics
-
-    def build(self, request_struct_class: type[_RightsQuestion]) -> _RightsQuestion:
-        return request_struct_class(self._topics, False, False, True)
+_NOT_TOLD: Final = -(2**31)  # Kafka's number where operations were not asked for.
 
 
 async def has_authorizer(send: Send, versions: dict[int, tuple[int, int]]) -> bool:
@@ -106,13 +42,10 @@ async def has_authorizer(send: Send, versions: dict[int, tuple[int, int]]) -> bo
 
 async def topic_operations(send: Send, topics: Iterable[str]) -> dict[str, frozenset[int]]:
     """Which of READ and WRITE each topic allows; a topic is left out where that is not told."""
-    try:
-        answer = await send(_RightsRequest(list(topics)))
-    except NotImplementedError:  # aiokafka's word for a broker that is too old.
-        return {}
+    answer = await send(TopicsRequest(list(topics), with_operations=True))
     told: dict[str, frozenset[int]] = {}
     for topic in answer.to_object()["topics"]:
-        bits: int = topic["authorized_operations"]
+        bits: int = topic.get("authorized_operations", _NOT_TOLD)
         if topic["error_code"] == _TOPIC_REFUSED:
             told[topic["topic"]] = frozenset()
         elif bits >= 0:

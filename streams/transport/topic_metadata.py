@@ -100,19 +100,21 @@ class _TopicsRequestWithIds(RequestStruct):
 
 
 class TopicsRequest(Request[MetadataRequest_v4 | MetadataRequest_v5 | _TopicsRequestWithIds]):
-    """Describes topics by name and makes none; `topic_id` is missing where a broker is too old."""
+    """Describes topics by name and makes none; `topic_id` and `authorized_operations` are missing
+    where a broker is too old. Operations, a set of bits (KIP-430), are told if asked for."""
 
     API_KEY = _API_KEY
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], *, with_operations: bool = False) -> None:
         self._names = names
+        self._with_operations = with_operations
 
     def build(self, request_struct_class: Any) -> Any:
         """The request in the version that the broker speaks."""
         if request_struct_class is not _TopicsRequestWithIds:
             return request_struct_class(self._names, False)
         topics: list[Any] = [(UUID(int=0), name, {}) for name in self._names]
-        return request_struct_class(topics, False, False, False, {})
+        return request_struct_class(topics, False, False, self._with_operations, {})
 
 
 def topic_id(topic: dict[str, Any]) -> str | None:
