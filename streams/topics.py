@@ -68,6 +68,14 @@ class Finding:
         return f"{self.problem} {self.fix}"
 
 
+class Refused(Exception):
+    """Topics or permissions are not as they have to be; each finding says what to do."""
+
+    def __init__(self, wrong: list[Finding]) -> None:
+        super().__init__("\n".join(map(str, wrong)))
+        self.findings = wrong
+
+
 def wanted_topics(settings: Settings) -> tuple[Wanted, ...]:
     """The topics of a deployment, inputs first."""
     return (

@@ -13,6 +13,7 @@ from schemas.alerts import read_alert
 from schemas.records import Record
 from schemas.times import milliseconds
 from streams.commands.console import complain, out
+from streams.failures import WrongUse
 from streams.log_reader import LogReader
 from streams.settings import Settings, load_settings
 
@@ -26,7 +27,7 @@ _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RELATIVE: Final = re.compile("-[0-9]{1,12}[smhd]")
 
 
-class WrongTime(Exception):
+class WrongTime(WrongUse):
     """A time that is neither RFC 3339 nor relative."""
 
 

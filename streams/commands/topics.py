@@ -15,7 +15,11 @@ from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Finding, Found, findings, wanted_topics
 from streams.transport.watermarks import BrokerUnavailable
 
-topics = App(name="topics", help="Make or check the five topics, or the permissions on them.")
+topics = App(
+    name="topics",
+    help="Make or check the five topics, or the permissions on them.\n\n"
+    "Example: returnwatch topics create",
+)
 topics.command(acls)
 
 
