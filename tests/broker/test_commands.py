@@ -1,13 +1,8 @@
 """The commands on a real broker, as processes of their own: output, errors and status."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,73 +10,14 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.alerts import KEYS, Alert, encode_alert
-from streams.partitioners import partition_by
-from tests.broker.orders import a_return, submission
 from tests.broker.process import free_port
-from tests.broker.records import NewRecord, produce, read_all
+from tests.broker.records import NewRecord, produce
+from tests.broker.shell import TIMEOUT_S, Ended, Shell
 from tests.broker.topics import Names, create_topics, topics_with_prefix
 
 pytestmark = pytest.mark.real_kafka
 
-ROOT: Final = Path(__file__).parents[2]
-OURS: Final = ("KAFKA_", "RETURNWATCH_")
-TIMEOUT_S: Final = 30
 ODD_IDS: Final = ("plain", "ünï/3 \N{GRINNING FACE}", "[red]markup[/red]", "x" * 128)
-
-
-@dataclass(slots=True)
-class Shell:
-    """Runs `returnwatch ...` in a folder of its own, with one test's names in the environment."""
-
-    env: Mapping[str, str]
-    folder: Path
-    more: dict[str, str] = field(default_factory=dict)
-
-    def run(self, *words: str, text: bytes = b"") -> "Ended":
-        done = subprocess.run(
-            self.command(*words),
-            input=text,
-            capture_output=True,
-            env=self.whole_env(),
-            cwd=self.folder,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def open(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Its output are pipes; to be used as a context manager, and ended by the test."""
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            self.command(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            env=self.whole_env(),
-            cwd=self.folder,
-        )
-
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "streams.entry", *words]
-
-    def whole_env(self) -> dict[str, str]:
-        inherited = {name: at for name, at in os.environ.items() if not name.startswith(OURS)}
-        return inherited | {"PYTHONPATH": str(ROOT), **self.env, **self.more}
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command's status, standard output and standard error."""
-
-    status: int
-    out: str
-    err: str
-
-    def complaints(self) -> list[str]:
-        """What it complains of; nothing else may stand on standard error, least a traceback."""
-        lines = self.err.splitlines()
-        assert all(line.startswith("returnwatch: ") for line in lines), self.err
-        return [line.removeprefix("returnwatch: ") for line in lines]
 
 
 @pytest.fixture
@@ -180,83 +116,6 @@ def test_what_the_broker_refuses_is_one_sentence(shell: Shell) -> None:
     assert refused.status == 1
     assert "refused" in sentence
     assert "replication" in sentence.lower()
-
-
-# send
-
-
-def test_lines_are_sent_keyed_with_their_order_id_and_partitioned_as_java_does(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    ids = [*ODD_IDS, *map(str, range(20))]
-    lines = [submission(order_id).value or b"" for order_id in ids]
-
-    sent = shell.run("send", topics.submitted, text=b"\n".join([*lines, b"", b"  "]))
-
-    records = read_all(bootstrap, topics.submitted)
-    assert (sent.status, sent.out) == (0, "")
-    assert sent.err == f"24 sent to {topics.submitted}\n"
-    assert {record.key: record.value for record in records} == {
-        order_id.encode(): line for order_id, line in zip(ids, lines, strict=True)
-    }
-    for record in records:
-        assert record.partition == partition_by("murmur2", record.key or b"", 3)
-
-
-def test_a_wrong_line_is_named_and_left_out_and_the_others_are_sent(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    good = a_return("good").value or b""
-    bad = [b"{", b'{"order_id": "a"}', a_return("a", outcome="fine").value or b"", b"[1]", b"\xff"]
-
-    sent = shell.run("send", topics.returned, text=b"\n".join([*bad, good]))
-
-    *complaints, summary = sent.err.splitlines()
-    assert sent.status == 1
-    assert summary == f"1 sent to {topics.returned}, 5 refused"
-    assert all(line.startswith("returnwatch: line ") for line in complaints)
-    assert {line.split()[2] for line in complaints} == {"1:", "2:", "3:", "4:", "5:"}
-    assert any("line 3: outcome" in line and "; right would be " in line for line in complaints)
-    assert [record.value for record in read_all(bootstrap, topics.returned)] == [good]
-
-
-def test_a_topic_that_is_no_input_is_refused_and_raw_sends_anything_anywhere(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    refused = shell.run("send", topics.alerts, text=b"{}")
-    sent = shell.run("send", topics.alerts, "--raw", text=b'nonsense\n{"order_id":"k"}\n\xff\xfe')
-
-    (sentence,) = refused.complaints()
-    assert refused.status == 2
-    assert f"There is no schema for {topics.alerts}" in sentence
-    assert sent.status == 0, sent.err
-    assert {(record.key, record.value) for record in read_all(bootstrap, topics.alerts)} == {
-        (None, b"nonsense"),
-        (b"k", b'{"order_id":"k"}'),
-        (None, b"\xff\xfe"),
-    }
-
-
-def test_a_topic_that_is_not_there_is_one_sentence(shell: Shell, names: Names) -> None:
-    ended = shell.run("send", names.submitted, text=submission("a").value or b"")
-
-    (sentence,) = ended.complaints()
-    assert ended.status == 1
-    assert sentence == (
-        f"The topic {names.submitted} does not exist. Type: returnwatch topics create"
-    )
-
-
-def test_a_line_that_the_broker_does_not_take_is_one_sentence_and_no_line_is_lost_silently(
-    shell: Shell, topics: Names
-) -> None:
-    too_long = b'{"order_id":"a","pad":"%s"}' % (b"x" * 1_500_000)
-
-    ended = shell.run("send", topics.submitted, "--raw", text=too_long)
-
-    (sentence,) = ended.complaints()
-    assert ended.status == 1
-    assert topics.submitted in sentence
 
 
 # alerts
