@@ -39,16 +39,18 @@ def test_topics_are_made_with_what_a_worker_needs_and_left_alone_the_second_time
     shell: Shell, bootstrap: str, names: Names
 ) -> None:
     made = shell.run("topics", "create", "--partitions", "3", "--replication-factor", "1")
-    again = shell.run("topics", "create", "--partitions", "7")
+    again = shell.run("topics", "create")
     checked = shell.run("topics", "check")
+    other = shell.run("topics", "create", "--partitions", "7")
 
     assert [ended.status for ended in (made, again, checked)] == [0, 0, 0]
     assert [ended.complaints() for ended in (made, again, checked)] == [[], [], []]
     assert rows(made) == {name: ["3", "1", "made"] for name in names.topics()}
-    assert "made" not in again.out
-    assert {name: row[:2] for name, row in rows(checked).items()} == {
-        name: ["3", "1"] for name in names.topics()
-    }
+    assert rows(again) == {name: ["3", "1", "was", "there"] for name in names.topics()}
+    assert rows(checked) == {name: ["3", "1"] for name in names.topics()}
+    (sentence,) = other.complaints()
+    assert (other.status, other.out) == (2, "")
+    assert sentence.startswith("--partitions 7 does not go with the inputs")
     assert configs(bootstrap, names.submitted)["message.timestamp.type"] == "LogAppendTime"
     assert configs(bootstrap, names.returned)["message.timestamp.type"] == "LogAppendTime"
     assert configs(bootstrap, names.changelog)["cleanup.policy"] == "compact"
@@ -109,12 +111,27 @@ def test_a_topic_that_was_there_and_is_wrong_is_left_alone_and_complained_of(
     assert configs(bootstrap, names.returned)["message.timestamp.type"] == "CreateTime"
 
 
+def test_nothing_is_made_beside_inputs_of_unequal_partition_counts(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    create_topics(bootstrap, {names.submitted: (2, {}), names.returned: (3, {})})
+
+    made = shell.run("topics", "create")
+
+    (sentence,) = made.complaints()
+    assert (made.status, made.out) == (1, "")
+    assert f"{names.submitted} has 2, {names.returned} has 3" in sentence
+    inputs = sorted([names.submitted, names.returned])
+    assert topics_with_prefix(bootstrap, names.app_id) == inputs
+
+
 def test_what_the_broker_refuses_is_one_sentence(shell: Shell) -> None:
     refused = shell.run("topics", "create", "--replication-factor", "99")
 
     (sentence,) = refused.complaints()
     assert refused.status == 1
     assert "refused" in sentence
+    assert not sentence.endswith("..")
     assert "replication" in sentence.lower()
 
 
@@ -239,7 +256,27 @@ def test_it_follows_until_it_is_interrupted(
     assert (status, err) == (0, b"")
 
 
-# No broker.
+# No broker, or one that is spoken to in the wrong way.
+
+
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SSL"])
+def test_a_broker_of_another_security_protocol_is_told_as_that(
+    shell: Shell, bootstrap: str, protocol: str
+) -> None:
+    shell.more |= {
+        "KAFKA_SECURITY_PROTOCOL": protocol,
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "u",
+        "KAFKA_SASL_PASSWORD": "p",
+    }
+
+    ended = [shell.run(*words) for words in (("topics", "check"), ("alerts",))]
+
+    for each in ended:
+        (sentence,) = each.complaints()
+        assert each.status == 1
+        assert sentence.startswith(f"What listens at {bootstrap} does not answer us in {protocol}")
+        assert "KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*" in sentence
 
 
 def test_without_a_broker_a_command_says_so_in_one_sentence(shell: Shell) -> None:
@@ -248,9 +285,14 @@ def test_without_a_broker_a_command_says_so_in_one_sentence(shell: Shell) -> Non
     began_s = time.monotonic()
 
     ended = shell.run("alerts")
+    took_s = time.monotonic() - began_s
+    checked = shell.run("doctor")
 
-    (sentence,) = ended.complaints()
     assert (ended.status, ended.out) == (1, "")
-    assert "No broker answers" in sentence
-    assert nobody in sentence
-    assert time.monotonic() - began_s < 20
+    assert ended.complaints() == [
+        f"No broker answers at {nobody} (Connection refused). Check KAFKA_BOOTSTRAP_SERVERS, and "
+        "that Kafka runs there."
+    ]
+    assert took_s < 20
+    assert (checked.status, checked.err) == (1, "")
+    assert checked.out.count("No broker") == checked.out.count("Check KAFKA_BOOTSTRAP") == 1
