@@ -125,10 +125,16 @@ def partitions_to_make(settings: Settings, found: Mapping[str, Found], wished: i
     if wide and not inputs:
         most = max(topic.partitions for topic in wide)
         raise WrongUse(
-            f"{_counts(wide)}, which cannot be made fewer, so inputs with {_partitions(count)} do "
-            f"not go with that: nothing was made. Give --partitions {most}."
+            f"{_counts(wide)}, which cannot be made fewer, so inputs with "
+            f"{counted(count, 'partition')} do not go with that: nothing was made. "
+            f"Give --partitions {most}."
         )
     return count
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 partition`, `4 partitions`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _missing(topic: Wanted) -> Finding:
@@ -177,7 +183,7 @@ def _unequal_outputs(settings: Settings, found: Mapping[str, Found]) -> Iterator
         else:
             variable = _variable(settings, topic.name)
             fix = f"Set {variable} to a new name and type: returnwatch topics create"
-        problem = f"The inputs have {_partitions(count)}, but {_counts([is_as])}."
+        problem = f"The inputs have {counted(count, 'partition')}, but {_counts([is_as])}."
         yield Finding(topic.name, problem, fix)
 
 
@@ -190,10 +196,6 @@ def _inputs(settings: Settings, found: Mapping[str, Found]) -> list[Found]:
 
 def _counts(topics: Iterable[Found]) -> str:
     return ", ".join(f"{topic.name} has {topic.partitions}" for topic in topics)
-
-
-def _partitions(count: int) -> str:
-    return "1 partition" if count == 1 else f"{count} partitions"
 
 
 def _variable(settings: Settings, topic: str) -> str:

@@ -1,6 +1,7 @@
 """The commands on a real broker, as processes of their own: output, errors and status."""
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -159,7 +160,8 @@ def an_alert(order_id: str, **fields: Any) -> bytes:
 def told(bootstrap: str, topics: Names) -> list[bytes]:
     """Alerts that stand in the topic, all in one partition."""
     values = [an_alert(order_id, provider="[bold]acme ü") for order_id in ODD_IDS]
-    records = [NewRecord(b"k", value, partition=1) for value in values]
+    told_ms = 1_767_225_600_123
+    records = [NewRecord(b"k", it, partition=1, timestamp_ms=told_ms) for it in values]
     produce(bootstrap, topics.alerts, records)
     return values
 
@@ -167,7 +169,7 @@ def told(bootstrap: str, topics: Names) -> list[bytes]:
 def test_as_json_the_alerts_are_the_bytes_in_the_topic_one_a_line(
     shell: Shell, told: list[bytes]
 ) -> None:
-    ended = shell.run("alerts", "--json", "--from", "-1h")
+    ended = shell.run("alerts", "--json", "--from", "2026-01-01T00:00:00Z")
 
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.encode() == b"".join(value + b"\n" for value in told)
@@ -181,7 +183,8 @@ def test_for_people_an_alert_is_one_line_with_what_it_is_about(
     lines = ended.out.splitlines()
     assert (ended.status, ended.err, len(lines)) == (0, "", len(told))
     for line, order_id in zip(lines, ODD_IDS, strict=True):
-        assert line.startswith(f"timed_out          {order_id} [bold]acme ü ")
+        told_at = "2026-01-01T00:00:00.123Z"
+        assert line.startswith(f"{told_at} timed_out          {order_id} [bold]acme ü ")
         assert line.endswith("no result by 2026-01-01T00:00:30.000Z (default)")
 
 
@@ -215,7 +218,7 @@ def test_a_record_that_is_no_alert_is_passed_over(
     ended = shell.run("alerts")
 
     assert ended.status == 0
-    assert [line.split()[1] for line in ended.out.splitlines()] == ["good"]
+    assert [line.split()[2] for line in ended.out.splitlines()] == ["good"]
     assert ended.complaints() == [
         f"a record at offset {offset} is no alert, passed over" for offset in range(len(others))
     ]
@@ -254,6 +257,24 @@ def test_it_follows_until_it_is_interrupted(
 
     assert json.loads(seen[-1])["order_id"] == "next"
     assert (status, err) == (0, b"")
+
+
+# doctor
+
+
+def test_the_doctor_tells_the_broker_and_the_topics_inputs_first(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    create_topics(bootstrap, names.topics(1))
+
+    ended = shell.run("doctor")
+
+    lines = [line.split(maxsplit=2) for line in ended.out.splitlines()]
+    seen = {subject: told for state, subject, told in lines if state == "ok"}
+    assert (ended.status, ended.err) == (0, "")
+    assert re.search(r"1 broker at .*, Apache Kafka [0-9]", seen["broker"])
+    assert [subject for subject in seen if subject in names.topics()] == list(names.topics())
+    assert seen[names.submitted] == "1 partition, 1 replica, LogAppendTime"
 
 
 # No broker, or one that is spoken to in the wrong way.
