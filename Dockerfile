@@ -1,6 +1,6 @@
 # The worker and its commands, without the development tools, which stay in the first stage.
 
-FROM python:3.13-slim AS build
+FROM python:3.13.5-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
@@ -17,7 +17,7 @@ RUN python -m venv /opt/returnwatch \
     && PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels /opt/returnwatch/bin/pip install . \
     && /opt/returnwatch/bin/pip uninstall --yes pip
 
-FROM python:3.13-slim
+FROM python:3.13.5-slim
 COPY --from=build /opt/returnwatch /opt/returnwatch
 ENV PATH=/opt/returnwatch/bin:$PATH PYTHONUNBUFFERED=1
 

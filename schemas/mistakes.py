@@ -7,15 +7,16 @@ characters of what was sent, because dead letters and logs are read by others th
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.events import ReturnJson, SubmissionJson
 from schemas.records import Problem, Record
-from schemas.times import DAY_MS, EARLIEST_MS, milliseconds, rfc3339
+from schemas.times import DAY_MS, EARLIEST_MS, SECOND_MS, milliseconds, rfc3339
 
 SHOWN_MAX: Final = 40  # characters of the sender's data in one problem
+LATEST_IN_SECONDS_MS: Final = 4_102_444_800_000  # 2100; what is later is hardly meant.
 PAIR: Final = frozenset({"amount_minor", "currency"})
 
 _TIME_RULE: Final = "milliseconds since 1970 or an RFC 3339 time with an offset, from 2000 on"
@@ -107,7 +108,16 @@ def _refusal(name: str, value: object) -> Problem:
     rule, hint = _RIGHT[name]
     if value is None:
         return Problem(name, f"is missing; it must be {rule}", hint)
+    if rule is _TIME_RULE and _looks_like_seconds(value):
+        seconds = f"{_shown(value)}, which looks like seconds: times 1000 it is right"
+        return Problem(name, f"must be {rule}, not {seconds}", str(int(value * SECOND_MS)))
     return Problem(name, f"must be {rule}, not {_shown(value)}", hint)
+
+
+def _looks_like_seconds(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return EARLIEST_MS <= value * SECOND_MS < LATEST_IN_SECONDS_MS
 
 
 def _late_mistakes(record: Record, name: str, value: int | str | None) -> Iterable[Problem]:

@@ -26,7 +26,7 @@ from streams.settings import Settings
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Finding, Found, Shape, wanted_topics
+from streams.topics import TIMESTAMP_TYPE, Found, Refused, Shape, wanted_topics
 from streams.transport.consumer import BatchTransport
 from streams.transport.watermarks import BrokerUnavailable, Watermarks
 from streams.watch import Duty, Instant
@@ -40,14 +40,6 @@ CHECK_S: Final = 1.0
 RETRY_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
-
-
-class Refused(Exception):
-    """Topics or permissions are not as they have to be; each finding says what to do."""
-
-    def __init__(self, wrong: list[Finding]) -> None:
-        super().__init__("\n".join(map(str, wrong)))
-        self.findings = wrong
 
 
 async def watch(

@@ -1,78 +1,57 @@
-"""The command line: its commands put together, and what every failure of theirs looks like."""
+"""The command line: its commands put together, and what every failure of theirs looks like.
+
+Each command is imported when it is asked for, so that the others do not wait for what it needs.
+"""
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from aiokafka.errors import KafkaError
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from streams import logs
-from streams.app import Refused
-from streams.commands.acls import OptionNeeded
-from streams.commands.alerts import WrongTime, alerts
-from streams.commands.config import config
 from streams.commands.console import complain
-from streams.commands.demo import demo
-from streams.commands.doctor import doctor
-from streams.commands.rules import rules
-from streams.commands.send import WrongTopic, send
-from streams.commands.topics import topics
-from streams.commands.worker import worker
-from streams.demo.embedded import EmbeddedBrokerMissing
-from streams.demo.performance import WorkerFailed
-from streams.rulebook import RulebookError
-from streams.settings import SettingsError
-from streams.state.header import StateError
-from streams.state.ledger import LedgerError
-from streams.state.restore import RestoreStalled
-from streams.transport.consumer import ReadFailed
-from streams.transport.watermarks import BrokerUnavailable
-from streams.web.server import PortTaken
-from streams.worker import LostTooOften
+from streams.failures import WrongUse, words
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it.
 
-_WRONG_USE: Final = (
-    CycloptsError,
-    EmbeddedBrokerMissing,
-    OptionNeeded,
-    RulebookError,
-    SettingsError,
-    WrongTime,
-    WrongTopic,
-)
-_FAILED: Final = (
-    BrokerUnavailable,
-    KafkaError,
-    LedgerError,
-    LostTooOften,
-    PortTaken,
-    ReadFailed,
-    Refused,
-    RestoreStalled,
-    StateError,
-    WorkerFailed,
-)
+_LOG_LEVEL: Final = "RETURNWATCH_LOG_LEVEL"
 
-app = App(
-    name="returnwatch",
-    help="Watches orders on Kafka and tells which of them never got their result.",
-    version=lambda: version("returnwatch"),
-    help_format="plaintext",
-)
-app.command(worker)
-app.command(topics)
-app.command(send)
-app.command(alerts)
-app.command(rules)
-app.command(config)
-app.command(doctor)
-app.command(demo)
+# In a list of all commands only; below one of them, what its own docstring says.
+SUMMARIES: Final = {
+    "worker": "Watch the orders until SIGTERM or Ctrl-C, then write a checkpoint and leave the "
+    "group.",
+    "topics": "Make or check the five topics, or the permissions on them.",
+    "send": "Send JSON lines from standard input, each keyed with its order_id and partitioned "
+    "by it.",
+    "alerts": "Show the alerts that were written, oldest first in each partition.",
+    "rules": "Ask the rules.",
+    "config": "Show every setting, its value and where it came from; secrets are masked.",
+    "doctor": "Check configuration, broker, permissions, topics and keys; say what to type where "
+    "it fails.",
+    "demo": "Watch simulated payments with the real worker, and see what it tells.",
+}
+
+
+def _made(*, is_list: bool) -> App:
+    made = App(
+        name="returnwatch",
+        help="Watches orders on Kafka and tells which of them never got their result.\n\n"
+        "Example: returnwatch demo",
+        version=lambda: version("returnwatch"),
+        help_format="plaintext",
+    )
+    for name, summary in SUMMARIES.items():
+        made.command(f"streams.commands.{name}:{name}", help=summary if is_list else None)
+    return made
+
+
+app = _made(is_list=False)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,23 +59,53 @@ def run(arguments: Sequence[str]) -> int:
     configuration."""
     logs.hush()
     try:
-        status = app(
+        _refuse_half_a_command(arguments)
+        is_list = list(arguments) in ([], ["--help"], ["-h"])
+        status = (_made(is_list=True) if is_list else app)(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
         sys.stdout.flush()
-    except _WRONG_USE as error:
-        return _complain(error, WRONG_USE)
-    except _FAILED as error:
-        return _complain(error, FAILED)
+    except UnusedCliTokensError as error:
+        return _complain(_too_much(error), WRONG_USE)
+    except (CycloptsError, WrongUse) as error:
+        return _complain(str(error), WRONG_USE)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # Who read our output has gone, which is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        return _complain(_failure(error), FAILED)
     return status if isinstance(status, int) else 0
 
 
-def _complain(error: Exception, status: int) -> int:
-    for sentence in str(error).splitlines() or [type(error).__name__]:
+def _refuse_half_a_command(arguments: Sequence[str]) -> None:
+    chain, apps, rest = app.parse_commands(arguments)
+    below = sorted(name for name in apps[-1] if not name.startswith("-"))
+    if chain and below and not rest:
+        typed = " ".join(("returnwatch", *chain))
+        raise WrongUse(
+            f"`{typed}` alone does nothing: give {' or '.join(below)}. See: {typed} --help"
+        )
+
+
+def _too_much(error: UnusedCliTokensError) -> str:
+    typed = " ".join(("returnwatch", *(error.command_chain or ())))
+    rest = " ".join(error.unused_tokens or ())
+    return f"`{typed}` does not take {rest!r}. See: {typed} --help"
+
+
+def _failure(error: Exception) -> str:
+    """An error of ours says what is wrong and what to do; of others, where they come from helps."""
+    if any(kind.__module__.startswith("streams.") for kind in type(error).__mro__):
+        return str(error)
+    if os.environ.get(_LOG_LEVEL, "").strip().lower() == "debug":
+        traceback.print_exception(error)
+        return f"{type(error).__name__}: {words(error)}."
+    return f"{type(error).__name__}: {words(error)}. Where that is shows {_LOG_LEVEL}=debug."
+
+
+def _complain(text: str, status: int) -> int:
+    for sentence in text.splitlines():
         complain(sentence)
     return status

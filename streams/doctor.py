@@ -17,14 +17,35 @@ from streams.permissions import Grant, Kind, is_vital, user_of, worker_grants
 from streams.rulebook import load_policy
 from streams.settings import Settings
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Finding, Found, wanted_topics
+from streams.topics import TIMESTAMP_TYPE, Finding, Found, counted, wanted_topics
 
 RECORDS_LOOKED_AT_MAX: Final = 20_000  # Of each input, while looking for distinct keys.
 
 # Keys of Kafka's protocol: https://kafka.apache.org/protocol#protocol_api_keys
+_PRODUCE: Final = 0
 _FETCH: Final = 1
+_LIST_OFFSETS: Final = 2
+_JOIN_GROUP: Final = 11
 _INIT_PRODUCER_ID: Final = 22
-_DESCRIBE_CLUSTER: Final = 60
+_ADD_PARTITIONS: Final = 24
+_DESCRIBE_ACLS: Final = 29
+
+_FETCH_4_1: Final = 18  # KIP-1166.
+# What each release brought, newest first; before 4.1 as kafka-python tells brokers apart
+# (BrokerConnection._infer_broker_version_from_api_versions).
+_NEW_IN: Final = (
+    ("4.1 or later", _FETCH, _FETCH_4_1),
+    ("3.9", _FETCH, 17),
+    ("3.8", _PRODUCE, 11),
+    ("3.7", _FETCH, 16),
+    ("3.6", _ADD_PARTITIONS, 4),
+    ("3.5", _FETCH, 15),
+    ("3.3 or 3.4", _DESCRIBE_ACLS, 3),
+    ("3.2", _JOIN_GROUP, 9),
+    ("3.1", _FETCH, 13),
+    ("3.0", _LIST_OFFSETS, 7),
+    ("2.8", _PRODUCE, 9),
+)
 
 
 class State(Enum):
@@ -70,7 +91,7 @@ async def deployment(settings: Settings) -> list[Check]:
         checks = [
             *broker(settings, topics),
             *permissions(settings, found, missing),
-            *as_found(found, wrong),
+            *as_found(settings, found, wrong),
         ]
     hidden = {grant.name for grant in missing or () if grant.kind is Kind.TOPIC}
     inputs = [found.get(name) for name in (settings.submitted_topic, settings.returned_topic)]
@@ -84,7 +105,7 @@ async def deployment(settings: Settings) -> list[Check]:
 def broker(settings: Settings, topics: Topics) -> Iterator[Check]:
     """What answers, and whether it can do transactions."""
     versions = topics.api_versions()
-    many = "1 broker" if topics.brokers == 1 else f"{topics.brokers} brokers"
+    many = counted(topics.brokers, "broker")
     seen = f"{many} at {settings.bootstrap_servers}, Apache Kafka {release_of(versions)}"
     yield Check("broker", State.OK, seen)
     if _INIT_PRODUCER_ID not in versions:
@@ -96,14 +117,14 @@ def broker(settings: Settings, topics: Topics) -> Iterator[Check]:
         )
 
 
-def release_of(versions: dict[int, tuple[int, int]]) -> str:
-    """Which release speaks these versions, as far as they tell.
-
-    4.0 dropped the oldest versions of Fetch (KIP-896), 2.8 brought DescribeCluster (KIP-700).
-    """
-    if versions.get(_FETCH, (0, 0))[0] >= 4:
-        return "4.0 or later"
-    return "2.8 to 3.9" if _DESCRIBE_CLUSTER in versions else "before 2.8"
+def release_of(versions: Mapping[int, tuple[int, int]]) -> str:
+    """Which release speaks these versions, as far as they tell."""
+    if versions.get(_FETCH, (0, 0))[1] < _FETCH_4_1 and versions.get(_FETCH, (0, 0))[0] >= 4:
+        return "4.0"  # It dropped the versions of Fetch before (KIP-896).
+    for release, key, version in _NEW_IN:
+        if versions.get(key, (-1, -1))[1] >= version:
+            return release
+    return "before 2.8"
 
 
 def permissions(
@@ -121,16 +142,19 @@ def permissions(
         yield Check("permissions", State.OK, f"{user_of(settings)} has all {needed} that it needs")
 
 
-def as_found(found: Mapping[str, Found], wrong: list[Finding]) -> Iterator[Check]:
-    """Each topic that can be seen: as it is, or what is wrong with it."""
-    for finding in wrong:
-        yield Check(finding.subject, State.WRONG, finding.problem, finding.fix)
-    for name, topic in found.items():
-        if topic.is_forbidden or any(finding.subject == name for finding in wrong):
-            continue
-        seen = [f"{topic.partitions} partitions", f"{topic.replicas} replicas"]
-        time = (topic.configs or {}).get(TIMESTAMP_TYPE)
-        yield Check(name, State.OK, ", ".join(seen if time is None else [*seen, time]))
+def as_found(
+    settings: Settings, found: Mapping[str, Found], wrong: list[Finding]
+) -> Iterator[Check]:
+    """Each topic that can be seen, inputs first: as it is, or what is wrong with it."""
+    for wanted in wanted_topics(settings):
+        mine = [finding for finding in wrong if finding.subject == wanted.name]
+        for finding in mine:
+            yield Check(finding.subject, State.WRONG, finding.problem, finding.fix)
+        topic = found.get(wanted.name)
+        if topic is not None and not topic.is_forbidden and not mine:
+            seen = [counted(topic.partitions, "partition"), counted(topic.replicas, "replica")]
+            time = (topic.configs or {}).get(TIMESTAMP_TYPE)
+            yield Check(topic.name, State.OK, ", ".join(seen if time is None else [*seen, time]))
 
 
 async def partitioners(settings: Settings, partitions: int) -> Check:

@@ -7,7 +7,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.records import Record
+from streams.failures import words
 from streams.transport.watermarks import BrokerUnavailable
+from streams.unreachable import unreachable
 
 POLL_MS: Final = 200
 REQUEST_TIMEOUT_MS: Final = 20_000
@@ -21,7 +23,7 @@ class LogReader:
 
     def __init__(self, client_options: Mapping[str, Any], topic: str) -> None:
         self._topic = topic
-        self._servers = ",".join(client_options["bootstrap_servers"])
+        self._options = client_options
         self._consumer: Any = AIOKafkaConsumer(
             **client_options,
             group_id=None,
@@ -36,10 +38,7 @@ class LogReader:
             await self._consumer.start()
         except KafkaError as error:
             await self._consumer.stop()
-            raise BrokerUnavailable(
-                f"No broker answers at {self._servers}: check KAFKA_BOOTSTRAP_SERVERS, and that "
-                "Kafka runs there."
-            ) from error
+            raise await unreachable(self._options) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -58,7 +57,7 @@ class LogReader:
                     for it in found:
                         yield tp, Record(it.offset, it.timestamp, it.key, it.value, it.headers)
         except KafkaError as error:
-            raise BrokerUnavailable(f"{self._topic} cannot be read: {error}.") from error
+            raise BrokerUnavailable(f"{self._topic} cannot be read: {words(error)}.") from error
 
     async def _assign(self) -> list[TopicPartition]:
         topics = await self._consumer.topics()

@@ -110,10 +110,7 @@ def commands(settings: Settings, user: str, grants: Iterable[Grant]) -> list[str
     names: dict[tuple[Kind, tuple[Operation, ...]], list[str]] = {}
     for (kind, name), allowed in operations.items():
         names.setdefault((kind, tuple(allowed)), []).append(name)
-    begin = ["kafka-acls.sh", "--bootstrap-server", settings.bootstrap_servers]
-    if settings.security_protocol != "PLAINTEXT":
-        begin += ["--command-config", ADMIN_FILE]
-    begin += ["--add", "--allow-principal", f"User:{user}"]
+    begin = [*tool(settings, "kafka-acls.sh"), "--add", "--allow-principal", f"User:{user}"]
     return [
         shlex.join(
             [
@@ -124,6 +121,14 @@ def commands(settings: Settings, user: str, grants: Iterable[Grant]) -> list[str
         )
         for (kind, allowed), named in names.items()
     ]
+
+
+def tool(settings: Settings, name: str) -> list[str]:
+    """The beginning of a command for our brokers with one of Kafka's own tools."""
+    words = [name, "--bootstrap-server", settings.bootstrap_servers]
+    if settings.security_protocol != "PLAINTEXT":
+        words += ["--command-config", ADMIN_FILE]
+    return words
 
 
 def _ids(settings: Settings, partitions: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The rulebook: a TOML file of rules, read strictly, and why an order falls under one of them.
+"""The rulebook: a TOML file of rules, read strictly.
 
 Every mistake is told at once, each with its line. Rules inherit nothing from [default]: what a
 rule leaves out has the value that [default] would have without it. Knows no broker and no order.
@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, get_args
 from schemas.alerts import Severity
 from schemas.fields import NAME_MAX, RETURN_WITHIN_MAX_MS
 from streams.core.rules import MATCH_KEYS, Policy, Rule, Rules, ambiguities, single_rule
+from streams.failures import WrongUse
 
 RULES_MAX: Final = 500  # Their text is one changelog record, which a broker takes up to 1 MB.
 SHOWN_MAX: Final = 40  # characters of a wrong value in one problem
@@ -49,20 +50,12 @@ class PolicySettings(Protocol):
     def remember_ms(self) -> int: ...
 
 
-class RulebookError(ValueError):
+class RulebookError(WrongUse):
     """What is wrong with a rulebook, each problem a sentence that begins with `path:line: `."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The rule that an order falls under, and for each of the others why it does not."""
-
-    winner: Rule
-    others: tuple[tuple[Rule, str], ...]
 
 
 def load_policy(settings: PolicySettings) -> Policy:
@@ -82,18 +75,12 @@ def read_rulebook(path: Path) -> Rules:
     return Rules(rules)
 
 
-def explain(rules: Rules, facts: Mapping[str, str]) -> Explanation:
-    """Why an order with these fields falls under its rule and not under another."""
-    winner = rules.resolve(facts)
-    others = (rule for rule in rules.rules if rule is not winner)
-    return Explanation(winner, tuple((rule, _why_not(rule, winner, facts)) for rule in others))
-
-
-def _why_not(rule: Rule, winner: Rule, facts: Mapping[str, str]) -> str:
-    for key, value in rule.match.items():
-        if facts.get(key) != value:
-            return f"needs {key} = {value}, the order has {facts.get(key, 'none')}"
-    return f"matches too, but {winner.name} is more specific"
+def wrong_value(key: str, value: object) -> str | None:
+    """What is wrong with the value of a field that rules match; None if an order can have it."""
+    right, words = _CURRENCY if key == "currency" else _NAME
+    if isinstance(value, str) and right.fullmatch(value):
+        return None
+    return f"must be {words}, not {_shown(value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +215,8 @@ def _match(table: _Table) -> dict[str, str]:
     before = len(table.findings.found)
     within.refuse_unknown(MATCH_KEYS)
     for key in match.keys() & set(MATCH_KEYS):
-        right, words = _CURRENCY if key == "currency" else _NAME
-        if not isinstance(match[key], str) or not right.fullmatch(match[key]):
-            within.refuse(key, f"must be {words}, not {_shown(match[key])}")
+        if problem := wrong_value(key, match[key]):
+            within.refuse(key, problem)
     return match if len(table.findings.found) == before else {}
 
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.times import SECOND_MS, milliseconds
 from streams import settings_values as values
+from streams.failures import WrongUse
 from streams.settings_agreement import disagreements
 from streams.settings_problems import contradiction, sentences
 from streams.settings_sources import ENV_FILE, read_sources
@@ -22,7 +23,7 @@ from streams.settings_sources import ENV_FILE, read_sources
 CLIENT_ID: Final = "returnwatch"
 
 
-class SettingsError(Exception):
+class SettingsError(WrongUse):
     """What is wrong with the settings: one sentence for each problem, without any secret."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:

@@ -30,8 +30,19 @@ def _topic_problems(settings: "Settings") -> Iterator[str]:
     ):
         other = used.setdefault(topic, variable)
         if other != variable:
-            example = "for example RETURNWATCH_ALERTS_TOPIC=order-alerts"
-            yield f"{variable} must be unlike {other}, both are {topic!r}; {example}."
+            yield (
+                f"{other} and {variable} must be unlike, both are {topic!r}; for example"
+                f" {_other_name(settings, topic)}."
+            )
+
+
+def _other_name(settings: "Settings", topic: str) -> str:
+    """The default of a setting that has this name and is not by default so."""
+    for name in ("submitted_topic", "returned_topic", "alerts_topic", "dead_letters_topic"):
+        field = type(settings).model_fields[name]
+        if topic == getattr(settings, name) != field.default:
+            return f"{field.validation_alias}={field.default}"
+    return "RETURNWATCH_APP_ID=returnwatch"
 
 
 def _verdict_problems(settings: "Settings") -> Iterator[str]:

@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from streams.settings_values import Right
+from streams.settings_values import Right, Why
 
 SHOWN_MAX: Final = 80  # characters of a wrong value in one problem
 _CONTRADICTION: Final = "contradiction"
@@ -55,6 +55,9 @@ def _refusal(name: str, detail: ErrorDetails, field: FieldInfo | None) -> str:
     if right is None or is_secret(field):
         return f"{variable} must be a text; for example {variable}=text."
     shown = _shown(detail["input"])
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, Why):
+        shown += f" ({error})"
     return f"{variable} must be {right.rule}, not {shown}; for example {variable}={right.example}."
 
 

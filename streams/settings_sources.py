@@ -43,9 +43,11 @@ def read_sources(known: Collection[str]) -> Sources:
     environment = {name: value for name, value in os.environ.items() if value}
     strange = tuple(_unknown_in_environment(environment, known))
     try:
-        text = Path(ENV_FILE).read_text(encoding="utf-8-sig") if Path(ENV_FILE).is_file() else ""
+        text = _read(Path(ENV_FILE))
     except (OSError, UnicodeDecodeError) as error:
-        reason = "is not UTF-8" if isinstance(error, ValueError) else "cannot be opened"
+        reason = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else "cannot be opened"
+        if isinstance(error, IsADirectoryError):
+            reason = "is a folder"
         problem = f"The file {ENV_FILE} in this folder {reason}; write it anew or take it away."
         return Sources(environment, {}, (problem, *strange), unreadable=True)
     lines = list(parse_stream(StringIO(text)))
@@ -53,6 +55,13 @@ def read_sources(known: Collection[str]) -> Sources:
     wrong = tuple(_wrong_lines(lines))
     problems = (*strange, *wrong, *_unknown_in_file(env_file, known))
     return Sources(environment, env_file, problems, unreadable=bool(wrong))
+
+
+def _read(path: Path) -> str:
+    """Nothing where there is no file; a folder is no file that may be passed over."""
+    if path.is_file() or path.is_dir():
+        return path.read_text(encoding="utf-8-sig")
+    return ""
 
 
 def _wrong_lines(lines: Iterable[Binding]) -> Iterator[str]:

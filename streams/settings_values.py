@@ -1,9 +1,11 @@
 """The types of the settings' values, each with its check and what a right value is, in words.
 
-Knows no setting by name. A check raises ValueError; its text is not shown, the rule is.
+Knows no setting by name. A check raises ValueError; its text is not shown, the rule is, but for a
+Why, which says more than the rule.
 """
 
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -61,9 +63,19 @@ def _start(text: str) -> str:
     return text
 
 
+class Why(ValueError):
+    """Why a value is not what it has to be; its text is shown, so it holds nothing secret."""
+
+
 def _file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("no such file")
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:  # A name that is too long, or below a folder one may not enter.
+        raise Why(error.strerror) from error
+    if stat.S_ISDIR(mode):
+        raise Why("it is a folder")
+    if not stat.S_ISREG(mode):
+        raise Why("it is no regular file")
     return path
 
 

@@ -13,10 +13,12 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from streams.failures import words
 from streams.topics import CONFIGS, Found, Shape, Wanted
 from streams.transport.rights import Send
 from streams.transport.topic_metadata import TopicsRequest, topic_id
 from streams.transport.watermarks import BrokerUnavailable
+from streams.unreachable import not_let_in, unreachable
 
 REQUEST_TIMEOUT_MS: Final = 20_000
 APPEAR_LOOKS_MAX: Final = 50
@@ -36,7 +38,7 @@ class Topics:
     """
 
     def __init__(self, client_options: Mapping[str, Any]) -> None:
-        self._servers = ",".join(client_options["bootstrap_servers"])
+        self._options = client_options
         self._admin = AIOKafkaAdminClient(**client_options, request_timeout_ms=REQUEST_TIMEOUT_MS)
 
     async def __aenter__(self) -> Self:
@@ -44,16 +46,10 @@ class Topics:
             await self._admin.start()
         except (KafkaConnectionError, OSError) as error:
             await self._admin.close()
-            raise BrokerUnavailable(
-                f"No broker answers at {self._servers}: check KAFKA_BOOTSTRAP_SERVERS, and that "
-                "Kafka runs there."
-            ) from error
+            raise await unreachable(self._options) from error
         except KafkaError as error:
             await self._admin.close()
-            raise BrokerUnavailable(
-                f"The broker at {self._servers} does not let us in: {error}. Check KAFKA_SASL_*, "
-                "KAFKA_SSL_* and KAFKA_SECURITY_PROTOCOL."
-            ) from error
+            raise not_let_in(self._options, error) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -78,7 +74,9 @@ class Topics:
             there = [topic for topic in described if topic["error_code"] != _UNKNOWN_TOPIC]
             configs = await self._configs([topic["topic"] for topic in there])
         except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+            raise BrokerUnavailable(
+                f"The broker did not describe the topics: {words(error)}."
+            ) from error
         return {topic["topic"]: _found(topic, configs.get(topic["topic"])) for topic in there}
 
     async def find_all(self, names: list[str]) -> dict[str, Found]:
@@ -96,7 +94,9 @@ class Topics:
         try:
             described = await self._describe(list(names))
         except (KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"The broker did not describe the topics: {error}.") from error
+            raise BrokerUnavailable(
+                f"The broker did not describe the topics: {words(error)}."
+            ) from error
         there = [topic for topic in described if topic["error_code"] == 0]
         return {topic["topic"]: Shape(len(topic["partitions"]), topic_id(topic)) for topic in there}
 
@@ -106,7 +106,7 @@ class Topics:
             return await question(self._admin._send_request)
         except (KafkaError, OSError) as error:
             raise BrokerUnavailable(
-                f"The broker did not say what it allows: {error or type(error).__name__}."
+                f"The broker did not say what it allows: {words(error)}."
             ) from error
 
     async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
@@ -118,7 +118,9 @@ class Topics:
         try:
             answer = await self._admin.create_topics(new, timeout_ms=REQUEST_TIMEOUT_MS)
         except OSError as error:
-            raise BrokerUnavailable(f"The broker did not make the topics: {error}.") from error
+            raise BrokerUnavailable(
+                f"The broker did not make the topics: {words(error)}."
+            ) from error
         for name, code, reason in answer.topic_errors:
             if code == _NOT_AUTHORIZED:
                 raise TopicAuthorizationFailedError(name)

@@ -1,11 +1,13 @@
 """The five topics of a deployment: what they have to be, and what is wrong with what was found."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from streams.permissions import Operation, commands, user_of, worker_grants
+from streams.failures import WrongUse
+from streams.permissions import Operation, commands, tool, user_of, worker_grants
 from streams.settings import Settings
 
 TIMESTAMP_TYPE: Final = "message.timestamp.type"
@@ -16,6 +18,8 @@ CONFIGS: Final = (TIMESTAMP_TYPE, CLEANUP_POLICY, MESSAGE_BYTES)
 # A dead letter is the record it was plus our headers, so it may be larger than its input allows.
 DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
 HEADERS_BYTES: Final = 16 * 1024
+
+PARTITIONS_DEFAULT: Final = 4
 
 _CLOCKS: Final = (
     "its times are the producers' clocks",
@@ -68,6 +72,14 @@ class Finding:
         return f"{self.problem} {self.fix}"
 
 
+class Refused(Exception):
+    """Topics or permissions are not as they have to be; each finding says what to do."""
+
+    def __init__(self, wrong: list[Finding]) -> None:
+        super().__init__("\n".join(map(str, wrong)))
+        self.findings = wrong
+
+
 def wanted_topics(settings: Settings) -> tuple[Wanted, ...]:
     """The topics of a deployment, inputs first."""
     return (
@@ -86,10 +98,43 @@ def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
     present = [(topic, found[topic.name]) for topic in wanted if topic.name in found]
     wrong += [_forbidden(settings, topic.name) for topic, is_as in present if is_as.is_forbidden]
     allowed = [(topic, is_as) for topic, is_as in present if not is_as.is_forbidden]
-    wrong += _unequal_counts([is_as for _, is_as in allowed])
+    wrong += _unequal_inputs(settings, found)
+    wrong += _unequal_outputs(settings, found)
     for topic, is_as in allowed:
         wrong += _misconfigured(settings, topic, is_as)
     return wrong + _too_narrow(settings, found)
+
+
+def partitions_to_make(settings: Settings, found: Mapping[str, Found], wished: int | None) -> int:
+    """How many a new topic gets: as the inputs have, else as wished.
+
+    WrongUse where what is wished does not go with what is there, Refused where nothing does.
+    """
+    inputs = _inputs(settings, found)
+    hidden = [name for name, topic in found.items() if topic.is_forbidden]
+    wrong = [_forbidden(settings, name) for name in hidden] + _unequal_inputs(settings, found)
+    if wrong:
+        raise Refused(wrong)
+    if inputs and wished not in (None, inputs[0].partitions):
+        raise WrongUse(
+            f"--partitions {wished} does not go with the inputs, as {_counts(inputs)}: nothing was "
+            "made. Leave it out, and all new topics get as many."
+        )
+    count = inputs[0].partitions if inputs else wished or PARTITIONS_DEFAULT
+    wide = [topic for topic in found.values() if topic.partitions > count]
+    if wide and not inputs:
+        most = max(topic.partitions for topic in wide)
+        raise WrongUse(
+            f"{_counts(wide)}, which cannot be made fewer, so inputs with "
+            f"{counted(count, 'partition')} do not go with that: nothing was made. "
+            f"Give --partitions {most}."
+        )
+    return count
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 partition`, `4 partitions`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _missing(topic: Wanted) -> Finding:
@@ -106,21 +151,62 @@ def _forbidden(settings: Settings, name: str) -> Finding:
     )
 
 
-def _unequal_counts(found: list[Found]) -> list[Finding]:
-    counts = {topic.name: topic.partitions for topic in found}
-    if len(set(counts.values())) <= 1:
+def _unequal_inputs(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
+    """Never tells to widen one: keys would hash elsewhere, and orders part from their results."""
+    inputs = _inputs(settings, found)
+    counts = {topic.partitions for topic in inputs}
+    if len(counts) <= 1:
         return []
-    listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-    most = max(found, key=lambda topic: topic.partitions)
-    fewest = min(found, key=lambda topic: topic.partitions)
+    fewest = min(inputs, key=lambda topic: topic.partitions)
     return [
         Finding(
             fewest.name,
-            f"The topics have unequal partition counts: {listed}.",
-            f"Before any order is in flight type: kafka-topics.sh --alter --topic {fewest.name} "
-            f"--partitions {most.partitions}",
+            f"The inputs have unequal partition counts: {_counts(inputs)}.",
+            f"Set {_variable(settings, fewest.name)} to a new name, have the producers write there "
+            "instead, and type: returnwatch topics create",
         )
     ]
+
+
+def _unequal_outputs(settings: Settings, found: Mapping[str, Found]) -> Iterator[Finding]:
+    counts = {topic.partitions for topic in _inputs(settings, found)}
+    if len(counts) != 1:
+        return
+    (count,) = counts
+    for topic in wanted_topics(settings):
+        is_as = found.get(topic.name)
+        if is_as is None or is_as.is_forbidden or is_as.partitions == count:
+            continue
+        if is_as.partitions < count:
+            alter = ("--alter", "--topic", topic.name, "--partitions", str(count))
+            fix = f"Type: {shlex.join([*tool(settings, 'kafka-topics.sh'), *alter])}"
+        else:
+            variable = _variable(settings, topic.name)
+            fix = f"Set {variable} to a new name and type: returnwatch topics create"
+        problem = f"The inputs have {counted(count, 'partition')}, but {_counts([is_as])}."
+        yield Finding(topic.name, problem, fix)
+
+
+def _inputs(settings: Settings, found: Mapping[str, Found]) -> list[Found]:
+    """Those that are there and may be seen."""
+    names = (settings.submitted_topic, settings.returned_topic)
+    there = (found[name] for name in names if name in found)
+    return [topic for topic in there if not topic.is_forbidden]
+
+
+def _counts(topics: Iterable[Found]) -> str:
+    return ", ".join(f"{topic.name} has {topic.partitions}" for topic in topics)
+
+
+def _variable(settings: Settings, topic: str) -> str:
+    """The variable that gives the topic another name."""
+    return {
+        settings.submitted_topic: "RETURNWATCH_SUBMITTED_TOPIC",
+        settings.returned_topic: "RETURNWATCH_RETURNED_TOPIC",
+        settings.alerts_topic: "RETURNWATCH_ALERTS_TOPIC",
+        settings.dead_letters_topic: "RETURNWATCH_DEAD_LETTERS_TOPIC",
+        settings.changelog_topic: "RETURNWATCH_APP_ID",
+    }[topic]
 
 
 def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Finding]:
@@ -135,7 +221,7 @@ def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Find
             Finding(
                 found.name,
                 f"The changelog {found.name} has cleanup.policy {policy}: it would lose state.",
-                _alter(found.name, CLEANUP_POLICY, "compact"),
+                f"Type: {_alter(settings, found.name, f'{CLEANUP_POLICY}=compact')}",
             )
         ]
     return []
@@ -147,14 +233,12 @@ def _timestamp_type(settings: Settings, found: Found, *, whose: str) -> list[Fin
         return []
     if kind is None:
         problem = f"The broker does not tell the timestamp type of {found.name}."
-        fix = f"Type: {_grant(settings, found.name, Operation.DESCRIBE_CONFIGS)}"
+        fix = _grant(settings, found.name, Operation.DESCRIBE_CONFIGS)
     else:
         problem = f"The topic {found.name} has message.timestamp.type {kind}: {whose}."
-        fix = _alter(found.name, TIMESTAMP_TYPE, "LogAppendTime")
-    consent = (
-        "(or set RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of docs/semantics.md)"
-    )
-    return [Finding(found.name, problem, f"{fix} {consent}")]
+        fix = _alter(settings, found.name, f"{TIMESTAMP_TYPE}=LogAppendTime")
+    consent = "Set RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of "
+    return [Finding(found.name, problem, f"{consent}docs/semantics.md, or type: {fix}")]
 
 
 def _too_narrow(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
@@ -169,21 +253,21 @@ def _too_narrow(settings: Settings, found: Mapping[str, Found]) -> list[Finding]
     needed = max((told[name] for name in inputs if name in told), default=0) + HEADERS_BYTES
     if letters not in told or told[letters] >= needed:
         return []
+    wide_bytes = max(needed, DEAD_LETTER_BYTES)
     return [
         Finding(
             letters,
             f"The topic {letters} takes records of {told[letters]} bytes, too few for the largest "
             "of the inputs with our headers.",
-            _alter(letters, MESSAGE_BYTES, str(max(needed, DEAD_LETTER_BYTES))),
+            f"Type: {_alter(settings, letters, f'{MESSAGE_BYTES}={wide_bytes}')}",
         )
     ]
 
 
-def _alter(topic: str, config: str, value: str) -> str:
-    return (
-        f"Type: kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
-        f"--add-config {config}={value}"
-    )
+def _alter(settings: Settings, topic: str, config: str) -> str:
+    where = ("--entity-type", "topics", "--entity-name", topic)
+    words = [*tool(settings, "kafka-configs.sh"), "--alter", *where, "--add-config", config]
+    return shlex.join(words)
 
 
 def _grant(settings: Settings, topic: str, *operations: Operation) -> str:

@@ -8,13 +8,14 @@ from cyclopts.validators import Number
 from rich.text import Text
 
 from streams.commands.console import out
+from streams.failures import WrongUse
 from streams.permissions import Grant, commands, subscriber_grants, worker_grants
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
 from streams.transport.watermarks import BrokerUnavailable
 
 
-class OptionNeeded(Exception):
+class OptionNeeded(WrongUse):
     """What neither the settings nor the broker tell has to be given; the text says how."""
 
 

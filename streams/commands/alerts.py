@@ -11,8 +11,9 @@ from rich.text import Text
 
 from schemas.alerts import read_alert
 from schemas.records import Record
-from schemas.times import milliseconds
+from schemas.times import milliseconds, rfc3339
 from streams.commands.console import complain, out
+from streams.failures import WrongUse
 from streams.log_reader import LogReader
 from streams.settings import Settings, load_settings
 
@@ -26,7 +27,7 @@ _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RELATIVE: Final = re.compile("-[0-9]{1,12}[smhd]")
 
 
-class WrongTime(Exception):
+class WrongTime(WrongUse):
     """A time that is neither RFC 3339 nor relative."""
 
 
@@ -46,6 +47,8 @@ def alerts(
     ] = None,
 ) -> None:
     """Show the alerts that were written, oldest first in each partition.
+
+    Each in one line that begins with the time it was told; with --json, as it stands.
 
     Example: returnwatch alerts --from=-15m --follow
     """
@@ -84,6 +87,11 @@ def alert_line(value: dict[str, Any]) -> Text:
     return line
 
 
+def _dated(line: Text, told_ms: int) -> Text:
+    """With the time the record was written, which is when the alert was told."""
+    return Text.assemble((rfc3339(told_ms), "dim"), " ", line)
+
+
 def _printable(text: str) -> str:
     """Whoever writes an order must not break our lines or reach the reader's terminal."""
     return "".join(
@@ -114,7 +122,7 @@ def _print(record: Record, *, as_json: bool) -> None:
     told = record.value or b""
     try:
         value = read_alert(told)
-        line = told.decode() if as_json else alert_line(value)
+        line = told.decode() if as_json else _dated(alert_line(value), record.timestamp_ms)
     except (ValueError, KeyError, TypeError):
         complain(f"a record at offset {record.offset} is no alert, passed over")
         return

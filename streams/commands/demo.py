@@ -7,7 +7,7 @@ import signal
 import tempfile
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,10 +17,14 @@ from rich.text import Text
 from streams import logs
 from streams.commands.alerts import alert_line
 from streams.commands.console import complain, out
-from streams.demo.performance import Performance, WorkerFailed
+from streams.demo.embedded import EmbeddedBrokerMissing
 from streams.demo.stage import Stage, open_stage
 from streams.demo.traffic import Fate, Plan
 from streams.demo.truth import Comparison, Verdict, compare
+from streams.failures import WrongUse
+
+if TYPE_CHECKING:  # It imports Faust, which takes a second: where a demo begins, not before.
+    from streams.demo.performance import Performance
 
 SECONDS_MAX: Final = 600
 ORDERS_PER_S_MAX: Final = 1_000
@@ -51,12 +55,16 @@ def demo(
 
     Example: returnwatch demo --seconds 15
     """
+    from streams.demo.performance import WorkerFailed  # As above.
+
     wanted = (seconds, orders_per_s, secrets.randbelow(SEEDS) if seed is None else seed)
     log = _log_to_a_file()
     is_needed = False
     try:
         is_right = asyncio.run(_perform(*wanted))
         is_needed = not is_right
+    except EmbeddedBrokerMissing as error:
+        raise WrongUse(str(error)) from error
     except WorkerFailed:
         is_needed = True
         _show_end_of(log)
@@ -86,6 +94,8 @@ class _Screen:
 
 
 async def _perform(seconds: int, orders_per_s: int, seed: int) -> bool:
+    from streams.demo.performance import Performance  # As above.
+
     stop = asyncio.Event()
     for number in _STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -110,7 +120,7 @@ def _introduce(stage: Stage, plan: Plan) -> None:
     _Screen().note("The real worker joins (some 5 s), then tells what it finds; Ctrl-C ends it.")
 
 
-def _sum_up(performance: Performance) -> bool:
+def _sum_up(performance: "Performance") -> bool:
     """Show what was told against what had to be; whether it is the same."""
     found = compare(performance.truth, performance.told)
     out.print()
@@ -148,7 +158,7 @@ def _listed(verdicts: list[Verdict]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _conclusion(performance: Performance, found: Comparison) -> str:
+def _conclusion(performance: "Performance", found: Comparison) -> str:
     lost = next(row for row in found.rows if row.fate is Fate.LOST)
     if performance.is_complete:
         return (

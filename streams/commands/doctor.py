@@ -9,6 +9,7 @@ from streams.commands.console import out
 from streams.doctor import Check, State, configuration, deployment
 from streams.settings import load_settings
 from streams.transport.watermarks import BrokerUnavailable
+from streams.unreachable import Unreachable
 
 _STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "bold red"}
 
@@ -22,9 +23,10 @@ def doctor() -> int:
     checks = list(configuration(settings))
     try:
         checks += asyncio.run(deployment(settings))
+    except Unreachable as error:
+        checks.append(Check("broker", State.WRONG, error.problem, error.fix))
     except BrokerUnavailable as error:
-        fix = "Check KAFKA_BOOTSTRAP_SERVERS and that Kafka runs there."
-        checks.append(Check("broker", State.WRONG, str(error), fix))
+        checks.append(Check("broker", State.WRONG, str(error), "Type again: returnwatch doctor"))
     _show(checks)
     return 1 if any(check.state is State.WRONG for check in checks) else 0
 

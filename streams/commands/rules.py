@@ -6,11 +6,14 @@ from cyclopts import App, Parameter
 
 from streams.commands.console import out
 from streams.core.rules import Rule
-from streams.rulebook import explain as explain_rules
-from streams.rulebook import load_policy
+from streams.explanation import explain as explain_rules
+from streams.failures import WrongUse
+from streams.rulebook import load_policy, wrong_value
 from streams.settings import load_settings
 
-rules = App(name="rules", help="Ask the rules.")
+rules = App(
+    name="rules", help="Ask the rules.\n\nExample: returnwatch rules explain --provider acme"
+)
 
 
 @rules.command
@@ -28,6 +31,9 @@ def explain(
     settings = load_settings()
     given = {"provider": provider, "merchant": merchant, "kind": kind, "currency": currency}
     facts = {name: value for name, value in given.items() if value is not None}
+    for name, value in facts.items():
+        if problem := wrong_value(name, value):
+            raise WrongUse(f"--{name} {problem}: no order has that.")
     explanation = explain_rules(load_policy(settings).rules, facts)
     out.print(f"{explanation.winner.name}: {_terms(explanation.winner)}", markup=False)
     for rule, reason in explanation.others:

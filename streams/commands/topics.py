@@ -10,12 +10,24 @@ from rich.table import Table
 
 from streams.commands.acls import acls
 from streams.commands.console import complain, out
+from streams.failures import words
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Finding, Found, findings, wanted_topics
+from streams.topics import (
+    TIMESTAMP_TYPE,
+    Finding,
+    Found,
+    findings,
+    partitions_to_make,
+    wanted_topics,
+)
 from streams.transport.watermarks import BrokerUnavailable
 
-topics = App(name="topics", help="Make or check the five topics, or the permissions on them.")
+topics = App(
+    name="topics",
+    help="Make or check the five topics, or the permissions on them.\n\n"
+    "Example: returnwatch topics create",
+)
 topics.command(acls)
 
 
@@ -56,13 +68,13 @@ async def _create(settings: Settings, partitions: int | None, replicas: int | No
     async with Topics(settings.kafka_client_options()) as asked:
         before = await asked.find(topic.name for topic in wanted)
         missing = [topic for topic in wanted if topic.name not in before]
-        count = partitions or next(filter(None, (is_as.partitions for is_as in before.values())), 4)
+        count = partitions_to_make(settings, before, partitions)
         try:
             await asked.create(
                 missing, partitions=count, replicas=replicas or min(3, asked.brokers)
             )
         except KafkaError as error:
-            raise BrokerUnavailable(f"The broker refused: {error}.") from error
+            raise BrokerUnavailable(f"The broker refused: {words(error)}.") from error
         after = await asked.find_all([topic.name for topic in wanted])
     _show(settings, after, made={topic.name for topic in missing})
     return _complain_of(findings(settings, after))
@@ -71,17 +83,18 @@ async def _create(settings: Settings, partitions: int | None, replicas: int | No
 async def _check(settings: Settings) -> int:
     async with Topics(settings.kafka_client_options()) as asked:
         found = await asked.find(topic.name for topic in wanted_topics(settings))
-    _show(settings, found, made=set())
+    _show(settings, found, made=None)
     return _complain_of(findings(settings, found))
 
 
-def _show(settings: Settings, found: dict[str, Found], *, made: set[str]) -> None:
+def _show(settings: Settings, found: dict[str, Found], *, made: set[str] | None) -> None:
+    """What was made and what was there before, where making was asked for."""
     table = Table("topic", "partitions", "replicas", "time", "", box=None, pad_edge=False)
     for topic in wanted_topics(settings):
         is_as = found.get(topic.name)
         if is_as is not None and not is_as.is_forbidden:
             time = (is_as.configs or {}).get(TIMESTAMP_TYPE, "unknown")
-            is_new = "made" if topic.name in made else "was there" if made else ""
+            is_new = "" if made is None else "made" if topic.name in made else "was there"
             row = (topic.name, str(is_as.partitions), str(is_as.replicas), time, is_new)
             table.add_row(*row)
     if table.row_count:

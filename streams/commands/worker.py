@@ -8,7 +8,6 @@ import structlog
 from cyclopts import Parameter
 
 from streams import logs
-from streams.app import watch
 from streams.interpreter import tune
 from streams.rulebook import load_policy
 from streams.settings import load_settings
@@ -33,6 +32,8 @@ def worker(
 
     Example: KAFKA_BOOTSTRAP_SERVERS=kafka:9092 returnwatch worker
     """
+    from streams.app import watch  # Here, as Faust takes a second of which no failure has need.
+
     settings = load_settings()
     policy = load_policy(settings)
     logs.set_up(settings.log_level, settings.log_format)

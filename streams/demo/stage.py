@@ -4,6 +4,7 @@ The broker is the one that KAFKA_BOOTSTRAP_SERVERS names, else an embedded one. 
 the user's plays a part, but for how to talk to that broker; what is made there is deleted again.
 """
 
+import shlex
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.demo.embedded import PARTITIONS, READER_OPTIONS, EmbeddedBroker
+from streams.failures import words
+from streams.permissions import tool
 from streams.settings import Settings, load_settings
 from streams.topic_admin import REQUEST_TIMEOUT_MS, Topics
 from streams.topics import wanted_topics
@@ -100,7 +103,9 @@ async def _make_topics(settings: Settings) -> None:
                 replicas=min(REPLICAS_MAX, topics.brokers),
             )
         except KafkaError as error:
-            raise BrokerUnavailable(f"The broker refused to make topics: {error}.") from error
+            raise BrokerUnavailable(
+                f"The broker refused to make topics: {words(error)}."
+            ) from error
         await topics.find_all(_names(settings))
 
 
@@ -115,12 +120,11 @@ async def _delete_topics(settings: Settings) -> list[str]:
         codes = {code for _, code, *_ in answer.topic_error_codes if code != 0}
         reason = f"error codes {sorted(codes)}" if codes else ""
     except (KafkaError, OSError) as error:
-        reason = str(error) or type(error).__name__
+        reason = words(error)
     finally:
         await admin.close()
     if not reason:
         return []
-    return [
-        f"The demo's topics are still there ({reason}). Type: kafka-topics.sh --delete "
-        f"--topic '{settings.app_id}-.*'"
-    ]
+    pattern = ("--delete", "--topic", f"{settings.app_id}-.*")
+    command = shlex.join([*tool(settings, "kafka-topics.sh"), *pattern])
+    return [f"The demo's topics are still there ({reason}). Type: {command}"]

@@ -1,13 +1,9 @@
 """The commands on a real broker, as processes of their own: output, errors and status."""
 
 import json
-import os
+import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,73 +11,14 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.alerts import KEYS, Alert, encode_alert
-from streams.partitioners import partition_by
-from tests.broker.orders import a_return, submission
 from tests.broker.process import free_port
-from tests.broker.records import NewRecord, produce, read_all
+from tests.broker.records import NewRecord, produce
+from tests.broker.shell import TIMEOUT_S, Ended, Shell
 from tests.broker.topics import Names, create_topics, topics_with_prefix
 
 pytestmark = pytest.mark.real_kafka
 
-ROOT: Final = Path(__file__).parents[2]
-OURS: Final = ("KAFKA_", "RETURNWATCH_")
-TIMEOUT_S: Final = 30
 ODD_IDS: Final = ("plain", "ünï/3 \N{GRINNING FACE}", "[red]markup[/red]", "x" * 128)
-
-
-@dataclass(slots=True)
-class Shell:
-    """Runs `returnwatch ...` in a folder of its own, with one test's names in the environment."""
-
-    env: Mapping[str, str]
-    folder: Path
-    more: dict[str, str] = field(default_factory=dict)
-
-    def run(self, *words: str, text: bytes = b"") -> "Ended":
-        done = subprocess.run(
-            self.command(*words),
-            input=text,
-            capture_output=True,
-            env=self.whole_env(),
-            cwd=self.folder,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def open(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Its output are pipes; to be used as a context manager, and ended by the test."""
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            self.command(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            env=self.whole_env(),
-            cwd=self.folder,
-        )
-
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "streams.entry", *words]
-
-    def whole_env(self) -> dict[str, str]:
-        inherited = {name: at for name, at in os.environ.items() if not name.startswith(OURS)}
-        return inherited | {"PYTHONPATH": str(ROOT), **self.env, **self.more}
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command's status, standard output and standard error."""
-
-    status: int
-    out: str
-    err: str
-
-    def complaints(self) -> list[str]:
-        """What it complains of; nothing else may stand on standard error, least a traceback."""
-        lines = self.err.splitlines()
-        assert all(line.startswith("returnwatch: ") for line in lines), self.err
-        return [line.removeprefix("returnwatch: ") for line in lines]
 
 
 @pytest.fixture
@@ -103,16 +40,18 @@ def test_topics_are_made_with_what_a_worker_needs_and_left_alone_the_second_time
     shell: Shell, bootstrap: str, names: Names
 ) -> None:
     made = shell.run("topics", "create", "--partitions", "3", "--replication-factor", "1")
-    again = shell.run("topics", "create", "--partitions", "7")
+    again = shell.run("topics", "create")
     checked = shell.run("topics", "check")
+    other = shell.run("topics", "create", "--partitions", "7")
 
     assert [ended.status for ended in (made, again, checked)] == [0, 0, 0]
     assert [ended.complaints() for ended in (made, again, checked)] == [[], [], []]
     assert rows(made) == {name: ["3", "1", "made"] for name in names.topics()}
-    assert "made" not in again.out
-    assert {name: row[:2] for name, row in rows(checked).items()} == {
-        name: ["3", "1"] for name in names.topics()
-    }
+    assert rows(again) == {name: ["3", "1", "was", "there"] for name in names.topics()}
+    assert rows(checked) == {name: ["3", "1"] for name in names.topics()}
+    (sentence,) = other.complaints()
+    assert (other.status, other.out) == (2, "")
+    assert sentence.startswith("--partitions 7 does not go with the inputs")
     assert configs(bootstrap, names.submitted)["message.timestamp.type"] == "LogAppendTime"
     assert configs(bootstrap, names.returned)["message.timestamp.type"] == "LogAppendTime"
     assert configs(bootstrap, names.changelog)["cleanup.policy"] == "compact"
@@ -173,90 +112,28 @@ def test_a_topic_that_was_there_and_is_wrong_is_left_alone_and_complained_of(
     assert configs(bootstrap, names.returned)["message.timestamp.type"] == "CreateTime"
 
 
+def test_nothing_is_made_beside_inputs_of_unequal_partition_counts(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    create_topics(bootstrap, {names.submitted: (2, {}), names.returned: (3, {})})
+
+    made = shell.run("topics", "create")
+
+    (sentence,) = made.complaints()
+    assert (made.status, made.out) == (1, "")
+    assert f"{names.submitted} has 2, {names.returned} has 3" in sentence
+    inputs = sorted([names.submitted, names.returned])
+    assert topics_with_prefix(bootstrap, names.app_id) == inputs
+
+
 def test_what_the_broker_refuses_is_one_sentence(shell: Shell) -> None:
     refused = shell.run("topics", "create", "--replication-factor", "99")
 
     (sentence,) = refused.complaints()
     assert refused.status == 1
     assert "refused" in sentence
+    assert not sentence.endswith("..")
     assert "replication" in sentence.lower()
-
-
-# send
-
-
-def test_lines_are_sent_keyed_with_their_order_id_and_partitioned_as_java_does(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    ids = [*ODD_IDS, *map(str, range(20))]
-    lines = [submission(order_id).value or b"" for order_id in ids]
-
-    sent = shell.run("send", topics.submitted, text=b"\n".join([*lines, b"", b"  "]))
-
-    records = read_all(bootstrap, topics.submitted)
-    assert (sent.status, sent.out) == (0, "")
-    assert sent.err == f"24 sent to {topics.submitted}\n"
-    assert {record.key: record.value for record in records} == {
-        order_id.encode(): line for order_id, line in zip(ids, lines, strict=True)
-    }
-    for record in records:
-        assert record.partition == partition_by("murmur2", record.key or b"", 3)
-
-
-def test_a_wrong_line_is_named_and_left_out_and_the_others_are_sent(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    good = a_return("good").value or b""
-    bad = [b"{", b'{"order_id": "a"}', a_return("a", outcome="fine").value or b"", b"[1]", b"\xff"]
-
-    sent = shell.run("send", topics.returned, text=b"\n".join([*bad, good]))
-
-    *complaints, summary = sent.err.splitlines()
-    assert sent.status == 1
-    assert summary == f"1 sent to {topics.returned}, 5 refused"
-    assert all(line.startswith("returnwatch: line ") for line in complaints)
-    assert {line.split()[2] for line in complaints} == {"1:", "2:", "3:", "4:", "5:"}
-    assert any("line 3: outcome" in line and "; right would be " in line for line in complaints)
-    assert [record.value for record in read_all(bootstrap, topics.returned)] == [good]
-
-
-def test_a_topic_that_is_no_input_is_refused_and_raw_sends_anything_anywhere(
-    shell: Shell, bootstrap: str, topics: Names
-) -> None:
-    refused = shell.run("send", topics.alerts, text=b"{}")
-    sent = shell.run("send", topics.alerts, "--raw", text=b'nonsense\n{"order_id":"k"}\n\xff\xfe')
-
-    (sentence,) = refused.complaints()
-    assert refused.status == 2
-    assert f"There is no schema for {topics.alerts}" in sentence
-    assert sent.status == 0, sent.err
-    assert {(record.key, record.value) for record in read_all(bootstrap, topics.alerts)} == {
-        (None, b"nonsense"),
-        (b"k", b'{"order_id":"k"}'),
-        (None, b"\xff\xfe"),
-    }
-
-
-def test_a_topic_that_is_not_there_is_one_sentence(shell: Shell, names: Names) -> None:
-    ended = shell.run("send", names.submitted, text=submission("a").value or b"")
-
-    (sentence,) = ended.complaints()
-    assert ended.status == 1
-    assert sentence == (
-        f"The topic {names.submitted} does not exist. Type: returnwatch topics create"
-    )
-
-
-def test_a_line_that_the_broker_does_not_take_is_one_sentence_and_no_line_is_lost_silently(
-    shell: Shell, topics: Names
-) -> None:
-    too_long = b'{"order_id":"a","pad":"%s"}' % (b"x" * 1_500_000)
-
-    ended = shell.run("send", topics.submitted, "--raw", text=too_long)
-
-    (sentence,) = ended.complaints()
-    assert ended.status == 1
-    assert topics.submitted in sentence
 
 
 # alerts
@@ -283,7 +160,8 @@ def an_alert(order_id: str, **fields: Any) -> bytes:
 def told(bootstrap: str, topics: Names) -> list[bytes]:
     """Alerts that stand in the topic, all in one partition."""
     values = [an_alert(order_id, provider="[bold]acme ü") for order_id in ODD_IDS]
-    records = [NewRecord(b"k", value, partition=1) for value in values]
+    told_ms = 1_767_225_600_123
+    records = [NewRecord(b"k", it, partition=1, timestamp_ms=told_ms) for it in values]
     produce(bootstrap, topics.alerts, records)
     return values
 
@@ -291,7 +169,7 @@ def told(bootstrap: str, topics: Names) -> list[bytes]:
 def test_as_json_the_alerts_are_the_bytes_in_the_topic_one_a_line(
     shell: Shell, told: list[bytes]
 ) -> None:
-    ended = shell.run("alerts", "--json", "--from", "-1h")
+    ended = shell.run("alerts", "--json", "--from", "2026-01-01T00:00:00Z")
 
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.encode() == b"".join(value + b"\n" for value in told)
@@ -305,7 +183,8 @@ def test_for_people_an_alert_is_one_line_with_what_it_is_about(
     lines = ended.out.splitlines()
     assert (ended.status, ended.err, len(lines)) == (0, "", len(told))
     for line, order_id in zip(lines, ODD_IDS, strict=True):
-        assert line.startswith(f"timed_out          {order_id} [bold]acme ü ")
+        told_at = "2026-01-01T00:00:00.123Z"
+        assert line.startswith(f"{told_at} timed_out          {order_id} [bold]acme ü ")
         assert line.endswith("no result by 2026-01-01T00:00:30.000Z (default)")
 
 
@@ -339,7 +218,7 @@ def test_a_record_that_is_no_alert_is_passed_over(
     ended = shell.run("alerts")
 
     assert ended.status == 0
-    assert [line.split()[1] for line in ended.out.splitlines()] == ["good"]
+    assert [line.split()[2] for line in ended.out.splitlines()] == ["good"]
     assert ended.complaints() == [
         f"a record at offset {offset} is no alert, passed over" for offset in range(len(others))
     ]
@@ -380,7 +259,45 @@ def test_it_follows_until_it_is_interrupted(
     assert (status, err) == (0, b"")
 
 
-# No broker.
+# doctor
+
+
+def test_the_doctor_tells_the_broker_and_the_topics_inputs_first(
+    shell: Shell, bootstrap: str, names: Names
+) -> None:
+    create_topics(bootstrap, names.topics(1))
+
+    ended = shell.run("doctor")
+
+    lines = [line.split(maxsplit=2) for line in ended.out.splitlines()]
+    seen = {subject: told for state, subject, told in lines if state == "ok"}
+    assert (ended.status, ended.err) == (0, "")
+    assert re.search(r"1 broker at .*, Apache Kafka [0-9]", seen["broker"])
+    assert [subject for subject in seen if subject in names.topics()] == list(names.topics())
+    assert seen[names.submitted] == "1 partition, 1 replica, LogAppendTime"
+
+
+# No broker, or one that is spoken to in the wrong way.
+
+
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SSL"])
+def test_a_broker_of_another_security_protocol_is_told_as_that(
+    shell: Shell, bootstrap: str, protocol: str
+) -> None:
+    shell.more |= {
+        "KAFKA_SECURITY_PROTOCOL": protocol,
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "u",
+        "KAFKA_SASL_PASSWORD": "p",
+    }
+
+    ended = [shell.run(*words) for words in (("topics", "check"), ("alerts",))]
+
+    for each in ended:
+        (sentence,) = each.complaints()
+        assert each.status == 1
+        assert sentence.startswith(f"What listens at {bootstrap} does not answer us in {protocol}")
+        assert "KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and KAFKA_SSL_*" in sentence
 
 
 def test_without_a_broker_a_command_says_so_in_one_sentence(shell: Shell) -> None:
@@ -389,9 +306,14 @@ def test_without_a_broker_a_command_says_so_in_one_sentence(shell: Shell) -> Non
     began_s = time.monotonic()
 
     ended = shell.run("alerts")
+    took_s = time.monotonic() - began_s
+    checked = shell.run("doctor")
 
-    (sentence,) = ended.complaints()
     assert (ended.status, ended.out) == (1, "")
-    assert "No broker answers" in sentence
-    assert nobody in sentence
-    assert time.monotonic() - began_s < 20
+    assert ended.complaints() == [
+        f"No broker answers at {nobody} (Connection refused). Check KAFKA_BOOTSTRAP_SERVERS, and "
+        "that Kafka runs there."
+    ]
+    assert took_s < 20
+    assert (checked.status, checked.err) == (1, "")
+    assert checked.out.count("No broker") == checked.out.count("Check KAFKA_BOOTSTRAP") == 1

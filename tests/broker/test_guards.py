@@ -107,7 +107,7 @@ def test_unequal_partition_counts_are_refused(
     told = refusal(start_worker(env))
 
     assert f"{names.submitted} has 2, {names.returned} has 3" in told
-    assert "--partitions 3" in told
+    assert "Set RETURNWATCH_SUBMITTED_TOPIC to a new name" in told
 
 
 def test_producers_time_is_refused_and_taken_with_consent(

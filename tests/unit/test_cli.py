@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from cyclopts import App
 
 from streams import cli
 
+ROOT = Path(__file__).parents[2]
 OURS = ("KAFKA_", "RETURNWATCH_")
 
 
@@ -56,8 +59,8 @@ def test_the_help_of_every_command_shows_an_example(
     assert re.search(rf"Example: .*returnwatch {' '.join(words)}", told.out, re.DOTALL)
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["topics"], ["rules"]])
-def test_without_a_command_the_commands_are_listed(
+@pytest.mark.parametrize("words", [[], ["--help"], ["topics", "--help"], ["rules", "--help"]])
+def test_the_help_of_what_has_commands_lists_them_and_shows_an_example(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = cli.run(words)
@@ -65,6 +68,79 @@ def test_without_a_command_the_commands_are_listed(
     told = capsys.readouterr()
     assert (status, told.err) == (0, "")
     assert "Commands" in told.out
+    assert re.search(r"Example: returnwatch \w+", told.out)
+
+
+@pytest.mark.parametrize("name", cli.SUMMARIES)
+def test_the_list_of_commands_says_of_each_what_its_own_help_says_first(name: str) -> None:
+    command = cli.app[name]
+
+    assert cli.SUMMARIES[name] == " ".join((command.help or "").split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("words", [["topics"], ["rules"]], ids=" ".join)
+def test_half_a_command_is_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.run(words)
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert sentence.endswith(f"See: returnwatch {words[0]} --help")
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "topics --help", "rules explain"])
+def test_faust_is_imported_only_where_a_worker_runs(words: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from streams.cli import run; "
+        "status = run(sys.argv[1:]); assert 'faust' not in sys.modules; sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words.split()],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_failure_that_nobody_foresaw_is_one_sentence_and_a_traceback_when_debugging(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise LookupError("nobody\nforesaw.")
+
+    monkeypatch.setattr(cli, "app", App(name="returnwatch"))
+    cli.app.command(fail)
+
+    quiet = (cli.run(["fail"]), complaint(capsys))
+    monkeypatch.setenv("RETURNWATCH_LOG_LEVEL", "debug")
+    status = cli.run(["fail"])
+
+    assert quiet == (
+        1,
+        [
+            "returnwatch: LookupError: nobody foresaw. Where that is shows "
+            "RETURNWATCH_LOG_LEVEL=debug."
+        ],
+    )
+    told = capsys.readouterr().err
+    assert status == 1
+    assert told.startswith("Traceback")
+    assert told.endswith("returnwatch: LookupError: nobody foresaw.\n")
+
+
+def test_a_closed_standard_input_is_wrong_use(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    status = cli.run(["send", "order-submitted"])
+
+    (sentence,) = complaint(capsys)
+    assert status == 2
+    assert sentence.startswith("returnwatch: Standard input is closed: give lines, for example ")
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,9 +157,11 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["alerts", "--from"], "--from"),
         (["topics", "create", "--partitions", "many"], "many"),
         (["topics", "create", "--partitions", "0"], "--partitions"),
+        (["rules", "explain", "--currency", "eur"], 'must be three capital letters, not "eur"'),
+        (["rules", "explain", "--kind", "k" * 65], "--kind must be a text of up to 64 characters"),
         (["send"], "TOPIC"),
         (["send", "a", "b"], "b"),
-        (["config", "more"], "more"),
+        (["config", "more"], "`returnwatch config` does not take 'more'"),
     ],
     ids=" ".join,
 )

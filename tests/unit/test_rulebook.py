@@ -8,7 +8,8 @@ import pytest
 
 from schemas.fields import RETURN_WITHIN_MAX_MS
 from streams.core.rules import Policy, Rule, Rules, single_rule
-from streams.rulebook import RULES_MAX, RulebookError, explain, load_policy, read_rulebook
+from streams.explanation import explain
+from streams.rulebook import RULES_MAX, RulebookError, load_policy, read_rulebook
 
 BOOK: Final = """\
 # What the shop has agreed with its providers.

@@ -283,6 +283,37 @@ def test_a_file_that_is_not_text_is_told(folder: Path) -> None:
     )
 
 
+def test_a_folder_of_that_name_is_told(folder: Path) -> None:
+    (folder / ".env").mkdir()
+
+    assert problems() == (
+        "The file .env in this folder is a folder; write it anew or take it away.",
+    )
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        (".", "it is a folder"),
+        ("/dev/null", "it is no regular file"),
+        ("x" * 300, "File name too long"),
+        ("file/below", "Not a directory"),
+        ("loop", "Too many levels of symbolic links"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["RETURNWATCH_RULES", "KAFKA_SSL_CAFILE"])
+def test_a_path_that_is_no_file_is_told_with_the_reason(
+    folder: Path, environment: Any, variable: str, *, value: str, reason: str
+) -> None:
+    (folder / "file").touch()
+    (folder / "loop").symlink_to("loop")
+    environment(**{variable: value})
+
+    (problem,) = problems()
+    assert problem.startswith(f"{variable} must be a file that exists, not '{value[:70]}")
+    assert f" ({reason}); for example " in problem
+
+
 # Settings that have to agree
 
 
@@ -300,7 +331,19 @@ def test_no_two_topics_are_the_same(environment: Any, variable: str, topic: str)
 
     (problem,) = problems()
     assert variable in problem
-    assert f"both are {topic!r}" in problem
+    assert f" must be unlike, both are {topic!r}; for example {variable}=" in problem
+    name, _, default = problem.rpartition("for example ")[2].rstrip(".").partition("=")
+    environment(**{name: default})
+    load_settings()
+
+
+def test_two_topics_that_are_the_same_are_both_named(environment: Any) -> None:
+    environment(RETURNWATCH_SUBMITTED_TOPIC="order-alerts")
+
+    assert problems() == (
+        "RETURNWATCH_SUBMITTED_TOPIC and RETURNWATCH_ALERTS_TOPIC must be unlike, both are "
+        "'order-alerts'; for example RETURNWATCH_SUBMITTED_TOPIC=order-submitted.",
+    )
 
 
 def test_hold_is_at_most_remember(environment: Any) -> None:

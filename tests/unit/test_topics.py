@@ -1,13 +1,23 @@
 """What a worker says of topics that are not as they have to be, and what it tells to type."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import pytest
+from pydantic import SecretStr
 
+from streams.failures import WrongUse
 from streams.settings import Settings
-from streams.topics import Finding, Found, findings, wanted_topics
+from streams.topics import (
+    Finding,
+    Found,
+    Refused,
+    findings,
+    partitions_to_make,
+    wanted_topics,
+)
 
 SETTINGS: Final = Settings()
 CONSENTING: Final = Settings(accept_create_time=True)
@@ -67,14 +77,128 @@ def test_where_nothing_is_there_every_topic_is_named_once() -> None:
     assert [finding.subject for finding in wrong] == list(RIGHT)
 
 
-def test_unequal_partition_counts_are_listed_and_the_narrowest_topic_is_to_be_widened() -> None:
-    found = topics_as_made(4)
-    found["order-returned"] = replace(found["order-returned"], partitions=3)
+def with_counts(**partitions: int) -> dict[str, Found]:
+    """All topics with 4 partitions but those named, `_` standing for a dash; 0 is not there."""
+    counts = {name.replace("_", "-"): count for name, count in partitions.items()}
+    made = topics_as_made().items()
+    found = {name: replace(topic, partitions=counts.get(name, 4)) for name, topic in made}
+    return {name: topic for name, topic in found.items() if topic.partitions}
 
-    finding = only(findings(SETTINGS, found))
+
+def test_inputs_of_unequal_partition_counts_are_listed_and_none_is_to_be_widened() -> None:
+    finding = only(findings(SETTINGS, with_counts(order_returned=3)))
 
     assert "order-submitted has 4, order-returned has 3" in finding.problem
-    assert finding.fix.endswith("--topic order-returned --partitions 4")
+    assert "--alter" not in finding.fix
+    assert finding.fix.startswith("Set RETURNWATCH_RETURNED_TOPIC to a new name")
+
+
+def test_an_output_with_fewer_partitions_than_the_inputs_is_to_be_widened() -> None:
+    finding = only(findings(SETTINGS, with_counts(order_alerts=1)))
+
+    assert finding.problem == "The inputs have 4 partitions, but order-alerts has 1."
+    assert finding.fix == (
+        "Type: kafka-topics.sh --bootstrap-server localhost:9092 --alter --topic order-alerts "
+        "--partitions 4"
+    )
+
+
+@pytest.mark.parametrize(
+    "topic, variable",
+    [
+        ("order-alerts", "RETURNWATCH_ALERTS_TOPIC"),
+        ("order-dead-letters", "RETURNWATCH_DEAD_LETTERS_TOPIC"),
+        ("returnwatch-changelog", "RETURNWATCH_APP_ID"),
+    ],
+)
+def test_an_output_with_more_partitions_than_the_inputs_needs_another_name(
+    topic: str, variable: str
+) -> None:
+    finding = only(findings(SETTINGS, with_counts(**{topic.replace("-", "_"): 8})))
+
+    assert finding.problem == f"The inputs have 4 partitions, but {topic} has 8."
+    assert finding.fix == f"Set {variable} to a new name and type: returnwatch topics create"
+
+
+# How many partitions new topics get.
+
+
+@pytest.mark.parametrize(
+    "found, wished, count",
+    [
+        ({}, None, 4),
+        ({}, 7, 7),
+        (with_counts(order_submitted=0, order_alerts=9), None, 4),
+        (with_counts(order_submitted=0, order_returned=6, order_alerts=9), None, 6),
+        (with_counts(order_submitted=6, order_returned=6, order_alerts=0), 6, 6),
+        (with_counts(order_submitted=0, order_returned=0), 5, 5),
+    ],
+)
+def test_new_topics_get_as_many_partitions_as_the_inputs_have(
+    found: dict[str, Found], wished: int | None, count: int
+) -> None:
+    assert partitions_to_make(SETTINGS, found, wished) == count
+
+
+@pytest.mark.parametrize(
+    "found, wished, said",
+    [
+        (with_counts(), 7, "as order-submitted has 4, order-returned has 4: nothing was made"),
+        (with_counts(order_returned=0), 7, "as order-submitted has 4: nothing was made"),
+        (
+            with_counts(order_submitted=0, order_returned=0, order_alerts=9),
+            None,
+            "Give --partitions 9",
+        ),
+    ],
+)
+def test_partitions_that_do_not_go_with_what_is_there_are_wrong_use(
+    found: dict[str, Found], wished: int | None, said: str
+) -> None:
+    with pytest.raises(WrongUse, match=re.escape(said)):
+        partitions_to_make(SETTINGS, found, wished)
+
+
+@pytest.mark.parametrize("wished", [None, 3, 4])
+def test_nothing_is_made_beside_unequal_inputs(wished: int | None) -> None:
+    with pytest.raises(Refused, match="order-submitted has 4, order-returned has 3"):
+        partitions_to_make(SETTINGS, with_counts(order_returned=3), wished)
+
+
+def test_nothing_is_made_where_an_input_may_not_be_seen() -> None:
+    found = topics_as_made()
+    found["order-returned"] = Found("order-returned", 0, 0, None, is_forbidden=True)
+
+    with pytest.raises(Refused, match="does not let us see the topic order-returned"):
+        partitions_to_make(SETTINGS, found, None)
+
+
+# Timestamps and the rest.
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        with_counts(order_alerts=1),
+        {name: replace(it, configs={}) for name, it in topics_as_made().items()},
+        {name: replace(it, configs=None) for name, it in topics_as_made().items()},
+    ],
+)
+def test_every_command_names_our_brokers_and_our_login_and_ends_the_line(
+    found: dict[str, Found],
+) -> None:
+    settings = Settings(
+        bootstrap_servers="a:1,b:2",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="PLAIN",
+        sasl_username="u",
+        sasl_password=SecretStr("p"),
+    )
+
+    for finding in findings(settings, found):
+        command = str(finding).partition("ype: kafka-")[2]
+        start = "[a-z]+.sh --bootstrap-server a:1,b:2 --command-config admin.properties --[^()]+"
+        assert re.fullmatch(start, command)
 
 
 def test_producers_time_is_refused_without_consent() -> None:
@@ -82,8 +206,8 @@ def test_producers_time_is_refused_without_consent() -> None:
 
     finding = only(findings(SETTINGS, found))
 
+    assert finding.fix.endswith("--add-config message.timestamp.type=LogAppendTime")
     assert finding.problem.startswith("The topic order-returned has message.timestamp.type Create")
-    assert "--add-config message.timestamp.type=LogAppendTime" in finding.fix
     assert "RETURNWATCH_ACCEPT_CREATE_TIME=true" in finding.fix
 
 

@@ -76,6 +76,28 @@ def test_a_key_unlike_the_order_id_is_named(
     assert unreadable.problems == (("key", reason, "order-4711"),)
 
 
+@pytest.mark.parametrize(
+    "read, fields, name",
+    [
+        (read_submission, SUBMISSION, "submitted_at"),
+        (read_return, RETURN, "returned_at"),
+    ],
+)
+@pytest.mark.parametrize("seconds", [1_767_225_600, 1_767_225_600.25])
+def test_a_time_in_seconds_is_told_as_that_with_the_time_that_was_meant(
+    read: Read, fields: dict[str, Any], name: str, *, seconds: float
+) -> None:
+    unreadable = read(record_of(fields | {name: seconds}))
+
+    assert isinstance(unreadable, Unreadable)
+    (problem,) = unreadable.problems
+    assert problem.field == name
+    assert problem.problem.endswith(
+        f"not {seconds}, which looks like seconds: times 1000 it is right"
+    )
+    assert problem.hint == str(int(seconds * 1_000))
+
+
 def test_a_key_in_another_unicode_form_is_another_key() -> None:
     fields = SUBMISSION | {"order_id": "caf\u00e9"}
 
