@@ -23,6 +23,7 @@ from streams.core.rules import Policy
 from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.means import Means
 from streams.patience import keep_asking
+from streams.progress import Reporter
 from streams.prover import Prover
 from streams.settings import Settings
 from streams.state.store import KafkaStore
@@ -73,6 +74,7 @@ async def watch(
         status.attach(worker)
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
+        worker.spawn(reporter_of(worker).run())
         guard = means.topics
         worker.spawn(
             keep_asking(
@@ -131,6 +133,14 @@ def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> Bat
     transport.client_options = options
     transport.observer = worker
     return transport
+
+
+def reporter_of(worker: Worker) -> Reporter:
+    """Who logs the worker's long work."""
+    means = worker.means
+    return Reporter(
+        worker.roster.open_charges, worker.restores, means.watermarks, means.rhythm.clock.now_ms
+    )
 
 
 @dataclass(frozen=True, slots=True)
