@@ -17,10 +17,13 @@ from streams.agent import watch_orders
 from streams.authorizer import is_refusal, lost_grants, missing_grants, obstacles, refusals
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
 from streams.clock import WorkerClock
+from streams.commands.console import complain
 from streams.continuity import Continuity
 from streams.core.rules import Policy
 from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.means import Means
+from streams.patience import keep_asking
+from streams.progress import Reporter
 from streams.prover import Prover
 from streams.settings import Settings
 from streams.state.store import KafkaStore
@@ -63,7 +66,15 @@ async def watch(
         status.attach(worker)
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
-        worker.spawn(TopicGuard(site.shapes(), means.rhythm.holds).run(topics))
+        worker.spawn(reporter_of(worker).run())
+        guard = means.topics
+        worker.spawn(
+            keep_asking(
+                lambda: guard.run(topics),
+                lambda: guard.silence.s,
+                limit_s=settings.broker_timeout_s,
+            )
+        )
         try:
             await _run(app, worker, stop)
         except Exception as error:
@@ -116,6 +127,14 @@ def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> Bat
     return transport
 
 
+def reporter_of(worker: Worker) -> Reporter:
+    """Who logs the worker's long work."""
+    means = worker.means
+    return Reporter(
+        worker.roster.open_charges, worker.restores, means.watermarks, means.rhythm.clock.now_ms
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What a deployment is: its settings and rules, its topics as they were found."""
@@ -142,8 +161,9 @@ class Site:
         )
         prover = Prover(watermarks, grace_ms=settings.grace_ms, clock=clock)
         terms = self._terms(watermarks, clock)
+        topics = TopicGuard(self.shapes(), holds)
         patience_s = settings.broker_timeout_s
-        return Means(terms, rhythm, prover, watermarks, guard, broker_timeout_s=patience_s)
+        return Means(terms, rhythm, prover, watermarks, guard, topics, broker_timeout_s=patience_s)
 
     def shapes(self) -> dict[str, Shape]:
         """Of both inputs, by name, submitted first."""
@@ -254,5 +274,6 @@ async def _crash_of(app: faust.App, stop: asyncio.Event) -> None:
 
 
 def _give_up(error: BaseException | None = None) -> None:
-    log.error("stopping took too long, leaving", limit_s=STOP_TIMEOUT_S, stopped_by=str(error))
+    log.error("stopping took too long, leaving", limit_s=STOP_TIMEOUT_S)
+    complain(str(error or "The worker could not stop in order; starting it again is right."))
     os._exit(1)

@@ -97,6 +97,12 @@ class Charge:
         """Whether something can be decided now that the last step left."""
         return not self.rhythm.holds and self.watch.can_go_on(now_ms)
 
+    def late_ms(self, now_ms: int) -> int:
+        """For how long something could be decided by the clock, and waits for the frontier: a
+        record, a deadline, the end of `hold` or of `remember`. 0 while nothing is due."""
+        since_ms = self.watch.waits_since_ms()
+        return 0 if since_ms is None else max(now_ms - since_ms, 0)
+
     def offsets(self) -> dict[TopicPartition, int]:
         """How far both sides have been worked in the newest checkpoint that is committed."""
         progress = self._written.progress()

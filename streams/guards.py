@@ -4,6 +4,7 @@ Owns the reasons and their words. A guard sees that the inputs are not what verd
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
@@ -14,9 +15,11 @@ from streams.partitioners import Finding, Partitioners
 from streams.state.header import check_same_topic
 from streams.topics import Shape
 from streams.transport.batches import Batch
+from streams.transport.silence import Silence
 from streams.transport.watermarks import BrokerUnavailable
 
 TOPICS_LOOK_S: Final = 2.0  # How often the inputs are asked for: one request.
+TOPICS_TIMEOUT_S: Final = 3.0
 
 UNPROVEN_MARK: Final = ("returnwatch-partitioner", b"unproven")
 
@@ -34,7 +37,7 @@ class Holds:
 
     def put(self, reason: str, sentence: str) -> None:
         """Hold verdicts for this reason."""
-        if self._sentences.get(reason) != sentence:
+        if reason not in self._sentences:  # Counts in the sentence may change with each batch.
             log.error("verdicts are held", reason=reason, why=sentence)
         self._sentences[reason] = sentence
 
@@ -95,17 +98,27 @@ class TopicGuard:
     """Looks after the inputs while the worker runs: `began` is what they were at its start."""
 
     def __init__(self, began: Mapping[str, Shape], holds: Holds) -> None:
+        self.silence = Silence()
         self._began = began
         self._holds = holds
 
     async def run(self, described: _Described) -> None:
-        """Ask again and again, until a topic is another one; a silent broker changes nothing."""
+        """Ask again and again, until a topic is another one; BrokerUnavailable when nobody answers,
+        which changes nothing that is held."""
         while True:
             await asyncio.sleep(TOPICS_LOOK_S)
-            try:
-                self.compare(await described.shapes(self._began))
-            except BrokerUnavailable as error:
-                log.warning("topics are not described", error=str(error))
+            self.compare(await self._asked(described))
+
+    async def _asked(self, described: _Described) -> Mapping[str, Shape]:
+        asked_s = time.monotonic()
+        try:
+            async with asyncio.timeout(TOPICS_TIMEOUT_S):
+                shapes = await described.shapes(self._began)
+        except (BrokerUnavailable, TimeoutError) as error:
+            self.silence.begin(asked_s, TOPICS_TIMEOUT_S)
+            raise BrokerUnavailable(str(error) or "The topics are not described.") from error
+        self.silence.end()
+        return shapes
 
     def compare(self, shapes: Mapping[str, Shape]) -> None:
         """StateError where a topic was made anew. Verdicts are held while partition counts are

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from streams.charge import Rhythm
-from streams.guards import PartitionerGuard
+from streams.guards import PartitionerGuard, TopicGuard
 from streams.prover import Prover
 from streams.takeover import Terms
 from streams.transport.watermarks import Watermarks
@@ -18,4 +18,5 @@ class Means:
     prover: Prover
     watermarks: Watermarks
     partitioners: PartitionerGuard
+    topics: TopicGuard
     broker_timeout_s: float

@@ -17,13 +17,13 @@ from aiokafka import TopicPartition
 from streams.charge import Charge
 from streams.continuity import announce
 from streams.means import Means
+from streams.patience import keep_asking
 from streams.roster import Roster
 from streams.state.ledger import Fenced
 from streams.takeover import RestoreProgress, Taken, Takeover
 from streams.transport.batches import Batch
 from streams.transport.consumer import BatchConsumer
 from streams.transport.thread import LostMembership
-from streams.transport.watermarks import BrokerUnavailable
 from streams.watch import Watch
 
 LAST_CHECKPOINT_TIMEOUT_S: Final = 5.0  # Of partitions that move on, or of a worker that stops.
@@ -31,7 +31,6 @@ TAKEOVERS_MAX: Final = 4  # At a time.
 LOST_FENCES_MAX: Final = 3
 LOST_FENCES_WINDOW_S: Final = 60.0
 COMMIT_INTERVAL_S: Final = 1.0
-RETRY_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -64,32 +63,18 @@ class Worker:
         self._lost_now: set[int] = set()  # Fenced away in this generation.
         self._is_leaving = False  # After a lost fence, until the assignment that follows.
 
-    def unready(self) -> list[str]:
-        """Why the worker is not ready, in sentences; nothing if it is."""
-        if self.assignment is None:
-            return ["waiting for the consumer group to assign partitions"]
-        reasons = [
-            f"partition {partition} is restored to {progress.read_to} of {progress.end}"
-            for partition, progress in sorted(self.restores.items())
-        ]
-        is_open = {charge.watch.partition for charge in self.roster.open_charges()}
-        closed = sorted(self.assignment.partitions - is_open - set(self.restores))
-        if closed:
-            reasons.append(f"partitions {closed} are being taken over")
-        silent_s = self.means.watermarks.silent_s
-        if silent_s:
-            reasons.append(f"the broker has not answered for {silent_s:.0f} s")
-        doubt = self.means.rhythm.clock.doubt()
-        if doubt and is_open:
-            reasons.append(f"absence cannot be proven: {doubt}")
-        return [*reasons, *self.means.rhythm.holds.sentences()]
-
     def start(self) -> None:
         """Begin to tend; assignments come from the transport."""
-        prover, roster = self.means.prover, self.roster
+        means, roster = self.means, self.roster
         self.spawn(self._tend())
         self.spawn(self._commit_offsets())
-        self.spawn(self._keep_asking(lambda: prover.run(roster.open_charges, self._work)))
+        self.spawn(
+            keep_asking(
+                lambda: means.prover.run(roster.open_charges, self._work),
+                lambda: means.watermarks.silent_s,
+                limit_s=means.broker_timeout_s,
+            )
+        )
 
     async def take(self, batch: Batch) -> None:
         """Work what was read next of a partition; what is left of an earlier opening is dropped."""
@@ -257,17 +242,6 @@ class Worker:
                 changed = offsets != charge.committed
                 if changed and await self._consumer().commit_offsets(offsets):
                     charge.committed = offsets
-
-    async def _keep_asking(self, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A broker that does not answer is asked again, for as long as it may be silent."""
-        while True:
-            try:
-                await ask()
-            except BrokerUnavailable as error:
-                if self.means.watermarks.silent_s > self.means.broker_timeout_s:
-                    raise
-                log.warning("broker does not answer, asking again", error=str(error))
-                await asyncio.sleep(RETRY_S)
 
     def _work(self, charge: Charge) -> None:
         if self.roster.get(charge.watch.partition) is not charge:

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.offset import OffsetRequest
 
 from schemas.records import Record
+from streams.transport.silence import Silence
 
 REQUEST_TIMEOUT_MS: Final = 10_000
 # Who asks where a log ends is told the high watermark if it is a consumer (-1), and the end itself
@@ -38,12 +39,12 @@ class Watermarks:
     def __init__(self, client_options: Mapping[str, Any]) -> None:
         self._options = client_options
         self._asker: Any = None
-        self._silent_since_s: float | None = None
+        self._silence = Silence()
 
     @property
     def silent_s(self) -> float:
         """For how long the broker has not answered."""
-        return 0.0 if self._silent_since_s is None else time.monotonic() - self._silent_since_s
+        return self._silence.s
 
     async def __aenter__(self) -> Self:
         self._asker = self._new_consumer()
@@ -77,7 +78,7 @@ class Watermarks:
                 raise answer
         if not ends:
             raise BrokerUnavailable("No partition's leader tells where its log ends.")
-        self._silent_since_s = None
+        self._silence.end()
         return ends
 
     async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets:
@@ -125,13 +126,12 @@ class Watermarks:
             async with asyncio.timeout(timeout_s):
                 answer = await question
         except (KafkaError, TimeoutError) as error:
-            if self._silent_since_s is None:
-                self._silent_since_s = asked_s
+            self._silence.begin(asked_s, timeout_s)
             why = "no answer in time" if isinstance(error, TimeoutError) else _words(error)
             raise BrokerUnavailable(
                 f"The broker did not answer a question about its logs: {why}."
             ) from error
-        self._silent_since_s = None
+        self._silence.end()
         return answer
 
 

@@ -97,7 +97,8 @@ def _orders(charges: list[Charge], now_ms: int) -> Iterator[Metric]:
     overdue = _gauge("overdue_orders", "Orders past their deadline that are not decided yet.")
     oldest = _gauge("overdue_oldest_seconds", "How long the oldest of them has been overdue.")
     age = _gauge(
-        "frontier_age_seconds", "How far the frontier is behind the clock, while anything waits."
+        "frontier_age_seconds",
+        "How long the first record or timer that is due has waited for the frontier.",
     )
     for charge in charges:
         watch, partition = charge.watch, str(charge.watch.partition)
@@ -107,9 +108,7 @@ def _orders(charges: list[Charge], now_ms: int) -> Iterator[Metric]:
         count, oldest_ms = watch.tracker.book.overdue(now_ms, OVERDUE_COUNTED_MAX)
         overdue.add_metric([partition], count)
         oldest.add_metric([partition], max(now_ms - oldest_ms, 0) / 1_000 if count else 0)
-        frontier_ms = max(watch.sequence.frontier_ms, 0)
-        waits = watch.waits_since_ms() is not None
-        age.add_metric([partition], max(now_ms - frontier_ms, 0) / 1_000 if waits else 0)
+        age.add_metric([partition], charge.late_ms(now_ms) / 1_000)
     yield from (kept, closed, overdue, oldest, age)
 
 

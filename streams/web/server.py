@@ -1,5 +1,7 @@
 """Serves `/livez`, `/readyz` and `/metrics`."""
 
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -44,8 +46,8 @@ class WebServer:
         except OSError as error:
             await self._runner.cleanup()
             raise PortTaken(
-                f"The web port {self._host}:{self._port} cannot be opened "
-                f"({error.strerror or error}): choose another RETURNWATCH_WEB_PORT, or 0 for none."
+                f"The web port {self._host}:{self._port} cannot be opened: {_words(error)}. Choose "
+                "another RETURNWATCH_WEB_PORT, or 0 for none."
             ) from error
         return self
 
@@ -64,3 +66,11 @@ class WebServer:
     async def _metrics(self, _: web.Request) -> web.Response:
         body = await self._pages.metrics()
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _words(error: OSError) -> str:
+    """asyncio tells the address once more, and the error of the system after it."""
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there"
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error.strerror or error)

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
+from streams.readiness import unready
 from streams.settings import Settings
 from streams.transport.watermarks import BrokerUnavailable
 from streams.web.metrics import Snapshot, render
@@ -32,7 +33,7 @@ class Status:
     def _unready(self) -> list[str]:
         if self._worker is None:
             return [f"{CONNECTING} at {self._bootstrap}"]
-        return self._worker.unready()
+        return unready(self._worker)
 
     async def _metrics(self) -> bytes:
         worker = self._worker

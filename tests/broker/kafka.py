@@ -34,6 +34,7 @@ LIGHT: Final = {
     "background.threads": "2",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    "log.cleaner.backoff.ms": "1000",
     "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
     "num.io.threads": "4",
     "num.network.threads": "2",

@@ -1,14 +1,12 @@
 """The worker as users run it: records through a broker to alerts, and to no false one."""
 
-import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.broker.orders import Desk, a_return, now_ms, submission
-from tests.broker.records import NewRecord, put, read_all, transaction
+from tests.broker.orders import Desk, a_return, now_ms
+from tests.broker.records import put, read_all, transaction
 from tests.broker.source import Broker
 from tests.broker.topics import Names, create_topics
 from tests.broker.worker import WorkerProcess
@@ -207,43 +205,6 @@ def test_a_worker_started_at_the_latest_records_knows_nothing_of_older_ones(
     wait_until_decided(worker)
     time.sleep(2.5)
     assert desk.told() == [("timed_out", "new")]
-
-
-BAD: dict[str, NewRecord] = {
-    "not JSON": NewRecord(b"a", b"{not json"),
-    "empty": NewRecord(b"b", b""),
-    "a tombstone": NewRecord(b"c", None),
-    "no key": NewRecord(None, json.dumps({"order_id": "d", "submitted_at": 1}).encode()),
-    "a key unlike order_id": NewRecord(b"e", submission("other").value),
-    "a number in a string": NewRecord(b"f", submission("f", submitted_at="1767225600000").value),
-    "a float for money": NewRecord(b"g", submission("g", amount_minor=12.5, currency="EUR").value),
-    "bad UTF-8": NewRecord(b"h", b'{"order_id": "h\xff"}'),
-    "a megabyte": NewRecord(b"i", submission("i", kind="k" * 1_048_000).value),
-    "a negative time": NewRecord(b"j", submission("j", submitted_at=-1).value),
-    "a far future time": NewRecord(b"k", submission("k", submitted_at=2**52).value),
-    "an array": NewRecord(b"l", b"[1, 2]"),
-}
-
-
-def test_malformed_records_of_every_kind_are_set_aside_with_a_hint_and_the_worker_goes_on(
-    start_worker: StartWorker, env: dict[str, str], desk: Desk
-) -> None:
-    worker = run_worker(start_worker, env)
-    desk.feed_submitted(list(BAD.values()))
-    desk.feed_returned([NewRecord(b"m", b"nonsense")])
-    desk.submit("lost")
-
-    letters = desk.wait_for_letters(len(BAD) + 1)
-    sent = [*BAD.values(), NewRecord(b"m", b"nonsense")]
-    assert {(letter.key, letter.value) for letter in letters} == {
-        (record.key, record.value) for record in sent
-    }
-    for letter in letters:
-        problems: list[dict[str, Any]] = json.loads(dict(letter.headers)["returnwatch-problems"])
-        assert all(problem["hint"] for problem in problems)
-    assert [alert["order_id"] for alert in desk.wait_for_alerts(1)] == ["lost"]
-    assert worker.metric("returnwatch_records_read_total") == len(sent) + 1
-    assert worker.metric("returnwatch_dead_letters_total") == len(sent)
 
 
 def test_alerts_say_who_decided_when_and_on_what(

@@ -7,10 +7,13 @@ once the senders give up.
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Literal, Self
+
+from tests.faults.requests import Requests
 
 CHUNK_BYTES: Final = 64 * 1024
 CALL_TIMEOUT_S: Final = 5.0
@@ -45,6 +48,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
         self.passed_bytes = 0
+        self.requests: Counter[str] = Counter()  # Of all workers, by what they ask.
         self.dropped_bytes = 0
 
     def __enter__(self) -> Self:
@@ -108,6 +112,7 @@ class Proxy:
     async def _pump(
         self, link: Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
+        requests = Requests(self.requests)
         dropped: Mode = "drop to broker" if sink is link.broker else "drop to worker"
         try:
             while chunk := await source.read(CHUNK_BYTES):
@@ -118,6 +123,8 @@ class Proxy:
                     self.dropped_bytes += len(chunk)
                     continue
                 self.passed_bytes += len(chunk)
+                if sink is link.broker:
+                    requests.feed(chunk)
                 sink.write(chunk)
                 await sink.drain()
         except OSError:  # Either end is gone, and with it the whole link.

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from streams.charge import CHECKPOINTS_PER_S_MAX, Pace, Rhythm
 from streams.clock import WorkerClock
 from streams.continuity import Continuity
-from streams.guards import Holds, PartitionerGuard
+from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.means import Means
 from streams.prover import Prover
 from streams.state.ledger import LedgerError
@@ -129,7 +129,8 @@ class Node:
         shape = Shape(site.partitions)
         continuity = Continuity(watermarks.record_from, clock.now_ms, is_gap_accepted=False)
         terms = Terms(duty, store, (shape, shape), "earliest", continuity)
-        return Means(terms, rhythm, prover, watermarks, guard, BROKER_TIMEOUT_S)
+        topics = TopicGuard({}, holds)
+        return Means(terms, rhythm, prover, watermarks, guard, topics, BROKER_TIMEOUT_S)
 
     def _wall_ms(self) -> int:
         return self._site.loop.now_ms + self.skew_ms

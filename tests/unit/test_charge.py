@@ -89,3 +89,22 @@ async def test_a_probe_writes_a_checkpoint_that_holds_nothing_but_the_header() -
     (page,) = pages.written
     assert [key for key, _ in page.changelog if key == b"h"] == [b"h"]
     assert page.outputs == {}
+
+
+async def test_an_idle_partition_is_written_now_and_then_so_that_its_transactional_id_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.charge.IDLE_CHECKPOINT_S", 0.1)
+    monkeypatch.setattr("streams.charge.LOOK_S", 0.01)
+    charge = new_charge(Clock())
+    pages: Any = charge.ledger
+    writing = asyncio.create_task(charge.keep_written())
+
+    await asyncio.sleep(0.05)
+    before = len(pages.written)
+    await asyncio.sleep(0.3)
+    writing.cancel()
+
+    page, *_ = pages.written
+    assert before == 0
+    assert (page.outputs, page.changelog[-1][0]) == ({}, b"h")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.records import RETURNED, SUBMITTED, Record
 from streams.guards import Holds, PartitionerGuard, TopicGuard
@@ -52,6 +53,18 @@ def test_verdicts_are_held_until_the_last_reason_is_lifted() -> None:
     assert both == (["partitioner", "partition_count"], ["They differ.", "There are 5."])
     assert still
     assert not holds
+
+
+def test_a_reason_is_logged_once_however_its_sentence_changes() -> None:
+    holds = Holds()
+
+    with capture_logs() as lines:
+        for count in (4, 5, 6):
+            holds.put("partition_count", f"There are {count}.")
+        holds.lift("partition_count")
+
+    said = [(line["event"], line.get("why")) for line in lines]
+    assert said == [("verdicts are held", "There are 4."), ("verdicts are no longer held", None)]
 
 
 @pytest.mark.parametrize("by", ["murmur2", "crc32"])
@@ -169,17 +182,26 @@ def test_where_a_broker_tells_no_ids_nothing_is_said_of_them(
     assert not holds
 
 
-async def test_a_broker_that_does_not_describe_the_topics_changes_nothing(
+async def test_a_broker_that_does_not_describe_the_topics_changes_nothing_and_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     holds = Holds()
     monkeypatch.setattr("streams.guards.TOPICS_LOOK_S", 0)
-    told = Described([WIDER, None, None])
+    told = Described([WIDER, None, None, WIDER])
 
+    guard = TopicGuard(BEGAN, holds)
+
+    silences = []
+    for _ in range(2):
+        with pytest.raises(BrokerUnavailable, match="silent"):
+            await guard.run(told)
+        silences.append(guard.silence.s)
     with pytest.raises(Told):
-        await TopicGuard(BEGAN, holds).run(told)
+        await guard.run(told)
 
     assert holds.reasons() == ["partition_count"]
+    assert 0 < silences[0] < silences[1]
+    assert guard.silence.s == 0
 
 
 class Told(Exception):

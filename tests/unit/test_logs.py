@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import structlog
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
 
 from streams import logs
+from streams.app import faust_app
+from streams.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +74,52 @@ def test_libraries_are_heard_only_when_they_fail(capsys: pytest.CaptureFixture[s
     logging.getLogger("other").info("heard")
 
     assert [line["event"] for line in lines(capsys)] == ["cannot connect to kafka:9092", "heard"]
+
+
+def test_of_libraries_services_with_our_modules_names_only_failures_are_heard(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Mode names a service's logger after the module of its class, as we name ours."""
+    logs.set_up("info", "json")
+
+    app = faust_app(Settings(bootstrap_servers="kafka:9092"))
+    app.log.info("Starting...")
+    app.log.error("Thread keepalive is not responding...")
+    app.log.error("Crashed")
+    structlog.get_logger("streams.app").info("ours")
+
+    assert [line["event"] for line in lines(capsys)] == ["[^OrdersApp]: Crashed", "ours"]
+
+
+def test_a_groups_topic_that_is_still_being_made_is_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.set_up("info", "json")
+    group = logging.getLogger("aiokafka.consumer.group_coordinator")
+
+    group.error("Group Coordinator Request failed: %s", GroupCoordinatorNotAvailableError())
+    group.error("Group Coordinator Request failed: %s", GroupAuthorizationFailedError())
+
+    (line,) = lines(capsys)
+    assert "GroupAuthorizationFailedError" in line["event"]
+
+
+def test_the_same_failure_of_a_library_is_said_once_in_a_while_with_a_count() -> None:
+    now = [0.0]
+    fold = logs.Fold(lambda: now[0])
+
+    def said(name: str, text: str, *arguments: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, arguments, None)
+        return record.getMessage() if fold.is_worth_saying(record) else None
+
+    first = [said("aiokafka", "no node %s", number) for number in range(3)]
+    others = said("aiokafka", "another"), said("aiokafka.conn", "no node %s", 1)
+    now[0] = 10.0
+    later = said("aiokafka", "no node %s", 7), said("aiokafka", "no node %s", 8)
+
+    assert first == ["no node 0", None, None]
+    assert others == ("another", "no node 1")
+    assert later == ("no node 7 (2 more like this since the last)", None)
 
 
 def test_a_traceback_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ def test_they_show_the_orders_by_state_and_what_is_overdue(samples: Samples) -> 
     assert value(samples, "closed_orders_remembered", partition="0") == 1
     assert value(samples, "overdue_orders", partition="0") == 1
     assert value(samples, "overdue_oldest_seconds", partition="0") == pytest.approx(2.0)
-    assert value(samples, "frontier_age_seconds", partition="0") == pytest.approx(2.5)
+    assert value(samples, "frontier_age_seconds", partition="0") == pytest.approx(2.0)
 
 
 def test_they_show_lag_holds_and_restores(samples: Samples) -> None:
@@ -77,6 +77,26 @@ def test_a_partition_at_rest_has_no_overdue_orders_and_no_age() -> None:
     assert value(samples, "overdue_orders", partition="0") == 0
     assert value(samples, "overdue_oldest_seconds", partition="0") == 0
     assert value(samples, "frontier_age_seconds", partition="0") == 0
+
+
+def test_what_is_not_due_yet_gives_an_idle_partition_no_age() -> None:
+    """Until the deadline, and while a closed order is remembered, there is nothing to decide."""
+    charge = new_charge(Clock(START_MS + 10))
+    submit(charge, "open", START_MS)
+    submit(charge, "fine", START_MS + 1)
+    answer(charge, "fine", START_MS + 1)
+
+    def age(now_ms: int) -> float:
+        samples = read(Snapshot([charge], {}, {}, (), now_ms))
+        return value(samples, "frontier_age_seconds", partition="0")
+
+    for side in (SUBMITTED, RETURNED):
+        end = charge.watch.sequence.position(side)
+        charge.watch.sequence.prove(side, end, START_MS + 2)
+    charge.work()
+    ages = [age(START_MS + ms) for ms in (2, RETURN_WITHIN_MS, RETURN_WITHIN_MS + 700)]
+
+    assert ages == [0, 0, 0.7]
 
 
 def test_a_changelog_without_records_is_no_division_by_zero() -> None:
