@@ -19,7 +19,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.transport.batches import Batch
-from streams.transport.thread import BatchConsumerThread, Fetched
+from streams.transport.reader import Fetched, InputReader
+from streams.transport.thread import BatchConsumerThread
 
 LEAVE_TIMEOUT_S: Final = 1.5  # Of a member that stops.
 IDLE_S: Final = 0.02  # Between looks for a partition to fetch, while there is none.
@@ -71,13 +72,24 @@ class BatchConsumer(driver.Consumer):
         self._open: dict[TopicPartition, int] = {}  # Their opening.
         self._held: set[TopicPartition] = set()
         self._openings = 0
+        self._reader = InputReader(self.transport.client_options)
+
+    async def on_start(self) -> None:
+        """Connect the reader first: partitions may come at once."""
+        await self._reader.start()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Leave the group, then let the reader go."""
+        await super().on_stop()
+        await self._reader.stop()
 
     async def open_partitions(self, offsets: Mapping[TopicPartition, int]) -> int:
         """Hand these over from the given offsets on; the number of this opening."""
         self._openings += 1
         opening = self._openings
         self.close_partitions(offsets)
-        await self._thread.open(offsets, opening)
+        await self._reader.open(offsets, opening)
         self._open.update(dict.fromkeys(offsets, opening))
         self._held.difference_update(offsets)
         return opening
@@ -136,6 +148,7 @@ class BatchConsumer(driver.Consumer):
         """Everything begins closed; the observer opens, from a task of its own."""
         self._open.clear()
         self._held.clear()
+        self._reader.assign(_plain(assigned))
         await super().on_partitions_assigned(assigned, generation_id)
         await self.transport.observer.on_assigned(_plain(assigned), generation_id)
 
@@ -153,10 +166,9 @@ class BatchConsumer(driver.Consumer):
     async def _drain_some(self) -> None:
         wanted = self._wanted()
         if not wanted:
-            await self._thread.check()
             await asyncio.sleep(IDLE_S)
             return
-        for fetched in await self._thread.fetch(wanted):
+        for fetched in await self._reader.fetch(wanted):
             await self._hand_over(fetched)
 
     def _wanted(self) -> dict[TopicPartition, int]:

@@ -39,6 +39,7 @@ class Consumer(BatchConsumer):
         self.waiting: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_WAITING_MAX)
         self.observer: Any = None
         self._thread: Any = membership
+        self._reader: Any = membership
         self._open = {}
         self._held = set()
         self._openings = 0

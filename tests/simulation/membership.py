@@ -12,10 +12,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.records import Record
+from streams.transport.reader import Fetched
 from streams.transport.thread import (
     HEARTBEAT_RETRY_S,
     HEARTBEATS_MAX,
-    Fetched,
     LostMembership,
 )
 from tests.simulation.group import Group, OldGeneration, Rebalancing, UnknownMember
