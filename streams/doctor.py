@@ -14,6 +14,7 @@ from streams.log_reader import LogReader
 from streams.partitioners import KEYS_LOOKED_AT, Partitioners
 from streams.partitioners import Finding as Hashes
 from streams.permissions import Grant, Kind, is_vital, user_of, worker_grants
+from streams.release import metadata_version, release_of
 from streams.rulebook import load_policy
 from streams.settings import Settings
 from streams.topic_admin import Topics
@@ -21,31 +22,7 @@ from streams.topics import TIMESTAMP_TYPE, Finding, Found, counted, wanted_topic
 
 RECORDS_LOOKED_AT_MAX: Final = 20_000  # Of each input, while looking for distinct keys.
 
-# Keys of Kafka's protocol: https://kafka.apache.org/protocol#protocol_api_keys
-_PRODUCE: Final = 0
-_FETCH: Final = 1
-_LIST_OFFSETS: Final = 2
-_JOIN_GROUP: Final = 11
-_INIT_PRODUCER_ID: Final = 22
-_ADD_PARTITIONS: Final = 24
-_DESCRIBE_ACLS: Final = 29
-
-_FETCH_4_1: Final = 18  # KIP-1166.
-# What each release brought, newest first; before 4.1 as kafka-python tells brokers apart
-# (BrokerConnection._infer_broker_version_from_api_versions).
-_NEW_IN: Final = (
-    ("4.1 or later", _FETCH, _FETCH_4_1),
-    ("3.9", _FETCH, 17),
-    ("3.8", _PRODUCE, 11),
-    ("3.7", _FETCH, 16),
-    ("3.6", _ADD_PARTITIONS, 4),
-    ("3.5", _FETCH, 15),
-    ("3.3 or 3.4", _DESCRIBE_ACLS, 3),
-    ("3.2", _JOIN_GROUP, 9),
-    ("3.1", _FETCH, 13),
-    ("3.0", _LIST_OFFSETS, 7),
-    ("2.8", _PRODUCE, 9),
-)
+_INIT_PRODUCER_ID: Final = 22  # A key of Kafka's protocol.
 
 
 class State(Enum):
@@ -89,7 +66,7 @@ async def deployment(settings: Settings) -> list[Check]:
         missing = await missing_grants(settings, topics, found)
         wrong = of_topics(settings, found, missing)
         checks = [
-            *broker(settings, topics),
+            *await broker(settings, topics),
             *permissions(settings, found, missing),
             *as_found(settings, found, wrong),
         ]
@@ -102,29 +79,19 @@ async def deployment(settings: Settings) -> list[Check]:
     return checks
 
 
-def broker(settings: Settings, topics: Topics) -> Iterator[Check]:
+async def broker(settings: Settings, topics: Topics) -> list[Check]:
     """What answers, and whether it can do transactions."""
     versions = topics.api_versions()
+    level = await topics.ask(lambda send: metadata_version(send, versions))
     many = counted(topics.brokers, "broker")
-    seen = f"{many} at {settings.bootstrap_servers}, Apache Kafka {release_of(versions)}"
-    yield Check("broker", State.OK, seen)
+    release = release_of(versions, level)
+    seen = f"{many} at {settings.bootstrap_servers}, Apache Kafka {release}"
+    checks = [Check("broker", State.OK, seen)]
     if _INIT_PRODUCER_ID not in versions:
-        yield Check(
-            "transactions",
-            State.WRONG,
-            "the broker does not offer them",
-            "Use Apache Kafka 0.11 or later; every checkpoint is a transaction.",
-        )
-
-
-def release_of(versions: Mapping[int, tuple[int, int]]) -> str:
-    """Which release speaks these versions, as far as they tell."""
-    if versions.get(_FETCH, (0, 0))[1] < _FETCH_4_1 and versions.get(_FETCH, (0, 0))[0] >= 4:
-        return "4.0"  # It dropped the versions of Fetch before (KIP-896).
-    for release, key, version in _NEW_IN:
-        if versions.get(key, (-1, -1))[1] >= version:
-            return release
-    return "before 2.8"
+        why = "the broker does not offer them"
+        fix = "Use Apache Kafka 0.11 or later; every checkpoint is a transaction."
+        checks.append(Check("transactions", State.WRONG, why, fix))
+    return checks
 
 
 def permissions(

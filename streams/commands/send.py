@@ -27,6 +27,7 @@ from streams.transport.watermarks import BrokerUnavailable
 
 IN_FLIGHT_MAX: Final = 5_000  # Records handed to the producer and not yet confirmed.
 RECORD_BYTES_MAX: Final = 1024 * 1024  # As Kafka's producers have it; a topic may take less.
+BATCH_BYTES_MAX: Final = 16 * 1024  # The same.
 STOP_TIMEOUT_S: Final = 0.5  # Of the producer, once something has failed.
 
 _Check = Callable[[Record], Any]
@@ -77,6 +78,7 @@ async def _send(settings: Settings, topic: str, check: _Check | None) -> int:
         enable_idempotence=True,
         linger_ms=5,
         max_request_size=limit_bytes,
+        max_batch_size=min(BATCH_BYTES_MAX, limit_bytes),
     )
     sending = _Sending(producer, topic, limit_bytes, check)
     stop_timeout_s = None

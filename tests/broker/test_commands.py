@@ -272,7 +272,7 @@ def test_the_doctor_tells_the_broker_and_the_topics_inputs_first(
     lines = [line.split(maxsplit=2) for line in ended.out.splitlines()]
     seen = {subject: told for state, subject, told in lines if state == "ok"}
     assert (ended.status, ended.err) == (0, "")
-    assert re.search(r"1 broker at .*, Apache Kafka [0-9]", seen["broker"])
+    assert re.fullmatch(r"1 broker at .*, Apache Kafka \d+\.\d+", seen["broker"])
     assert [subject for subject in seen if subject in names.topics()] == list(names.topics())
     assert seen[names.submitted] == "1 partition, 1 replica, LogAppendTime"
 
