@@ -218,12 +218,10 @@ async def _reach(settings: Settings, stop: asyncio.Event, stack: AsyncExitStack)
         except BrokerUnavailable as error:
             waited_s = time.monotonic() - began_s
             if waited_s > settings.broker_timeout_s:
-                raise BrokerUnavailable(
-                    f"No broker answers at {settings.bootstrap_servers} for {waited_s:.0f} s: "
-                    "check KAFKA_BOOTSTRAP_SERVERS and that Kafka runs there."
-                ) from error
+                raise BrokerUnavailable(f"{error} Tried for {waited_s:.0f} s.") from error
             log.warning(
                 "no broker answers, trying again",
+                why=str(error),
                 bootstrap_servers=settings.bootstrap_servers,
                 waited_s=round(waited_s),
                 gives_up_after_s=settings.broker_timeout_s,

@@ -162,8 +162,9 @@ def test_a_broker_that_is_not_there_is_tried_again_with_progress_and_then_given_
     worker = start_worker(env)
     told = refusal(worker)
 
-    assert f"No broker answers at {nobody} for " in told
-    assert "check KAFKA_BOOTSTRAP_SERVERS" in told
+    assert f"No broker answers at {nobody}" in told
+    assert "KAFKA_BOOTSTRAP_SERVERS" in told
+    assert " Tried for " in told
     assert worker.text().count("no broker answers, trying again") >= 2
     assert time.monotonic() - began_s < 10
 
