@@ -146,7 +146,7 @@ def test_a_web_port_that_is_taken_is_refused(start_worker: StartWorker, names: N
         told = refusal(start_worker(names.env("127.0.0.1:1", RETURNWATCH_WEB_PORT=str(port))))
 
     assert f"The web port 127.0.0.1:{port} cannot be opened" in told
-    assert "choose another RETURNWATCH_WEB_PORT" in told
+    assert "Choose another RETURNWATCH_WEB_PORT" in told
 
 
 # A broker that is not there.
