@@ -31,7 +31,7 @@ from streams.takeover import Terms
 from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Found, Refused, Shape, wanted_topics
 from streams.transport.consumer import BatchTransport
-from streams.transport.watermarks import BrokerUnavailable, Watermarks
+from streams.transport.log_bounds import BrokerUnavailable, LogBounds
 from streams.watch import Duty, Instant
 from streams.web.server import WebServer
 from streams.web.status import Status
@@ -58,10 +58,10 @@ async def watch(
         if topics is None:
             return
         found = await topics_of(settings, topics)
-        watermarks = await stack.enter_async_context(Watermarks(options))
+        log_bounds = await stack.enter_async_context(LogBounds(options))
         app = faust_app(settings)
         site = Site(settings, policy, found, accept_gap)
-        means = site.means(watermarks)
+        means = site.means(log_bounds)
         worker = Worker(means, lambda: app.consumer)  # Faust makes it when it starts.
         status.attach(worker)
         app.transport = transport_of(app, options, worker)
@@ -131,7 +131,7 @@ def reporter_of(worker: Worker) -> Reporter:
     """Who logs the worker's long work."""
     means = worker.means
     return Reporter(
-        worker.roster.open_charges, worker.restores, means.watermarks, means.rhythm.clock.now_ms
+        worker.roster.open_charges, worker.restores, means.log_bounds, means.rhythm.clock.now_ms
     )
 
 
@@ -144,7 +144,7 @@ class Site:
     found: Mapping[str, Found]
     accept_gap: bool
 
-    def means(self, watermarks: Watermarks) -> Means:
+    def means(self, log_bounds: LogBounds) -> Means:
         """What the worker works with."""
         settings = self.settings
         clock = WorkerClock(self._clock_limit_ms(), wall_ms=wall_ms)
@@ -159,11 +159,11 @@ class Site:
             holds=holds,
             clock=clock,
         )
-        prover = Prover(watermarks, grace_ms=settings.grace_ms, clock=clock)
-        terms = self._terms(watermarks, clock)
+        prover = Prover(log_bounds, grace_ms=settings.grace_ms, clock=clock)
+        terms = self._terms(log_bounds, clock)
         topics = TopicGuard(self.shapes(), holds)
         patience_s = settings.broker_timeout_s
-        return Means(terms, rhythm, prover, watermarks, guard, topics, broker_timeout_s=patience_s)
+        return Means(terms, rhythm, prover, log_bounds, guard, topics, broker_timeout_s=patience_s)
 
     def shapes(self) -> dict[str, Shape]:
         """Of both inputs, by name, submitted first."""
@@ -171,11 +171,11 @@ class Site:
         topics = [self.found[name] for name in inputs]
         return {topic.name: Shape(topic.partitions, topic.topic_id) for topic in topics}
 
-    def _terms(self, watermarks: Watermarks, clock: WorkerClock) -> Terms:
+    def _terms(self, log_bounds: LogBounds, clock: WorkerClock) -> Terms:
         settings = self.settings
         options = settings.kafka_client_options()
         submitted, returned = self.shapes().values()
-        continuity = Continuity(watermarks.record_from, clock.now_ms, self.accept_gap)
+        continuity = Continuity(log_bounds.record_from, clock.now_ms, self.accept_gap)
         return Terms(
             duty_of(settings, self.policy),
             KafkaStore(options, settings.app_id, settings.changelog_topic),

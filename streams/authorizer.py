@@ -28,7 +28,7 @@ from streams.settings import Settings
 from streams.topic_admin import Topics
 from streams.topics import Finding, Found, findings, wanted_topics
 from streams.transport import rights
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 ASK_TIMEOUT_S: Final = 3.0  # Of a worker that stops.
 

@@ -15,8 +15,8 @@ from streams.partitioners import Finding, Partitioners
 from streams.state.header import check_same_topic
 from streams.topics import Shape
 from streams.transport.batches import Batch
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.transport.silence import Silence
-from streams.transport.watermarks import BrokerUnavailable
 
 TOPICS_LOOK_S: Final = 2.0  # How often the inputs are asked for: one request.
 TOPICS_TIMEOUT_S: Final = 3.0

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.records import Record
 from streams.failures import words
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.unreachable import unreachable
 
 POLL_MS: Final = 200

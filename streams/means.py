@@ -6,7 +6,7 @@ from streams.charge import Rhythm
 from streams.guards import PartitionerGuard, TopicGuard
 from streams.prover import Prover
 from streams.takeover import Terms
-from streams.transport.watermarks import Watermarks
+from streams.transport.log_bounds import LogBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Means:
     terms: Terms
     rhythm: Rhythm
     prover: Prover
-    watermarks: Watermarks
+    log_bounds: LogBounds
     partitioners: PartitionerGuard
     topics: TopicGuard
     broker_timeout_s: float

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 RETRY_S: Final = 1.0
 SAY_AGAIN_S: Final = 10.0

@@ -15,7 +15,7 @@ import structlog
 from streams.charge import Charge
 from streams.prover import Asked
 from streams.takeover import RestoreProgress
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 EVERY_S: Final = 5.0
 
@@ -82,7 +82,7 @@ class Reporter:
             for side, tp in enumerate(charge.tps)
         }
         lags: Counter[str] = Counter()
-        for tp, end in (await self.asked.high_watermarks(positions)).items():
+        for tp, end in (await self.asked.log_ends(positions)).items():
             lags[tp.topic] += max(end - positions[tp], 0)
         return dict(lags)
 

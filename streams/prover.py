@@ -1,6 +1,6 @@
 """The frontier proof at the end of a partition, and the loop that keeps overdue work going.
 
-Owns when the broker is asked for high watermarks: only where a record or a timer waits for a
+Owns when the broker is asked where its logs end: only where a record or a timer waits for a
 proof that the grace allows by now, and never again while the last answer is not reached. While the
 worker's clock is in doubt, nothing is asked, and a checkpoint is asked for that tells the time.
 """
@@ -27,9 +27,7 @@ LOOK_MIN_S: Final = 0.001
 class Asked(Protocol):
     """Who answers for the ends of logs."""
 
-    async def high_watermarks(
-        self, tps: Iterable[TopicPartition]
-    ) -> Mapping[TopicPartition, int]: ...
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
 
 
 class Prover:
@@ -71,7 +69,7 @@ class Prover:
             self._probe(waiting)
             return True
         positions = {tp: at for charge in waiting for tp, at in _positions(charge)}
-        ends = await self._asked.high_watermarks(tps)
+        ends = await self._asked.log_ends(tps)
         for tp, end in ends.items():
             self._ends[tp] = (end, asked_ms)
             _check_not_beyond(tp, positions[tp], end)

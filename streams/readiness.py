@@ -29,7 +29,7 @@ def unready(worker: Worker) -> list[str]:
 
 
 def _silence(worker: Worker) -> list[str]:
-    silent_s = max(worker.means.watermarks.silent_s, worker.means.topics.silence.s)
+    silent_s = max(worker.means.log_bounds.silent_s, worker.means.topics.silence.s)
     return (
         [f"the broker has not answered for {silent_s:.0f} s"] if silent_s >= SILENCE_SHOWN_S else []
     )

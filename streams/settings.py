@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     broker_timeout_s: values.Patience = _running(
         "RETURNWATCH_BROKER_TIMEOUT_S",
         60.0,
-        description="How long to try again at the start when no broker answers.",
+        description="How long to try again when no broker answers, at the start and later.",
     )
 
     @property

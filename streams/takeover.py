@@ -19,7 +19,7 @@ from streams.state.header import Header, Progress, StateError, first_header
 from streams.state.ledger import Ledger
 from streams.state.store import KafkaStore
 from streams.topics import Shape
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.watch import Duty
 
 # Well below the session timeout of 6 s; what remains is from the last look at the clock to the
@@ -31,9 +31,9 @@ Offsets = dict[TopicPartition, int]
 
 
 class Broker(Protocol):
-    """What a takeover asks of the broker; high watermarks are asked read_uncommitted."""
+    """What a takeover asks of the broker; ends are those of the leaders' logs."""
 
-    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets: ...
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> Offsets: ...
 
     async def log_starts(self, tps: Iterable[TopicPartition]) -> Offsets: ...
 
@@ -128,7 +128,7 @@ class Takeover:
 
     async def _restored(self) -> State:
         changelog = self.terms.store.changelog(self.partition)
-        end = (await self.broker.high_watermarks([changelog]))[changelog]
+        end = (await self.broker.log_ends([changelog]))[changelog]
         self.progress.end = end
 
         def note(read_to: int, _: int) -> None:
@@ -159,7 +159,7 @@ class Takeover:
             return header
         # Retention takes each topic's records in steps of its own: what answers the first
         # submissions may be gone already.
-        end = (await self.broker.high_watermarks([returned]))[returned]
+        end = (await self.broker.log_ends([returned]))[returned]
         log = Log(returned, returned_at, end, None)
         until_ms = await self.terms.continuity.lost_until_ms(log, NEVER_MS)
         return replace(header, gap_until_ms=until_ms)
@@ -177,7 +177,7 @@ class Takeover:
         if start_at == "earliest":
             return log_start
         if start_at == "latest":
-            return (await self.broker.high_watermarks([tp]))[tp]
+            return (await self.broker.log_ends([tp]))[tp]
         assert isinstance(start_at, int), "settings know no other start"
         return (await self.broker.offsets_for_time([tp], start_at))[tp]
 
@@ -191,7 +191,7 @@ class Takeover:
             )
         inputs = self.terms.duty.inputs(self.partition)
         starts = await self.broker.log_starts(inputs)
-        ends = await self.broker.high_watermarks(inputs)
+        ends = await self.broker.log_ends(inputs)
         unknown = [tp for tp in inputs if tp not in ends]
         if unknown:
             raise BrokerUnavailable(f"The leader of {unknown[0]} does not tell where its log ends.")

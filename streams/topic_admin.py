@@ -15,9 +15,9 @@ from aiokafka.errors import (
 
 from streams.failures import words
 from streams.topics import CONFIGS, Found, Shape, Wanted
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.transport.rights import Send
 from streams.transport.topic_metadata import TopicsRequest, topic_id
-from streams.transport.watermarks import BrokerUnavailable
 from streams.unreachable import not_let_in, unreachable
 
 REQUEST_TIMEOUT_MS: Final = 20_000

@@ -71,7 +71,7 @@ class Worker:
         self.spawn(
             keep_asking(
                 lambda: means.prover.run(roster.open_charges, self._work),
-                lambda: means.watermarks.silent_s,
+                lambda: means.log_bounds.silent_s,
                 limit_s=means.broker_timeout_s,
             )
         )
@@ -173,7 +173,7 @@ class Worker:
                 means.terms,
                 partition,
                 generation,
-                broker=means.watermarks,
+                broker=means.log_bounds,
                 member=self._consumer(),
             )
             self.restores[partition] = takeover.progress

@@ -12,7 +12,7 @@ from streams.failures import WrongUse
 from streams.permissions import Grant, commands, subscriber_grants, worker_grants
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 
 class OptionNeeded(WrongUse):

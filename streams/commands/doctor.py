@@ -8,7 +8,7 @@ from rich.text import Text
 from streams.commands.console import out
 from streams.doctor import Check, State, configuration, deployment
 from streams.settings import load_settings
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.unreachable import Unreachable
 
 _STYLES: Final = {State.OK: "green", State.WARNING: "yellow", State.WRONG: "bold red"}

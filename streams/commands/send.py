@@ -23,7 +23,7 @@ from streams.permissions import tool
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
 from streams.topics import MESSAGE_BYTES, Found, wanted_topics
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 IN_FLIGHT_MAX: Final = 5_000  # Records handed to the producer and not yet confirmed.
 RECORD_BYTES_MAX: Final = 1024 * 1024  # As Kafka's producers have it; a topic may take less.

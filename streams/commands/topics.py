@@ -21,7 +21,7 @@ from streams.topics import (
     partitions_to_make,
     wanted_topics,
 )
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 topics = App(
     name="topics",

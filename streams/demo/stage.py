@@ -20,7 +20,7 @@ from streams.permissions import tool
 from streams.settings import Settings, load_settings
 from streams.topic_admin import REQUEST_TIMEOUT_MS, Topics
 from streams.topics import wanted_topics
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 REPLICAS_MAX: Final = 3
 

@@ -33,7 +33,7 @@ async def restore(
     end_offset: int,
     on_progress: OnProgress,
 ) -> State:
-    """The state in a changelog partition up to `end_offset`, its high watermark after the fence.
+    """The state in a changelog partition up to `end_offset`, where its log ended after the fence.
 
     StateError if the log is not what it says to be; RestoreStalled if it cannot be read.
     """

@@ -20,9 +20,8 @@ from faust.types import TP, ConsumerMessage
 
 from streams.transport.batches import Batch
 from streams.transport.reader import Fetched, InputReader
-from streams.transport.thread import BatchConsumerThread
+from streams.transport.thread import MemberThread
 
-LEAVE_TIMEOUT_S: Final = 1.5  # Of a member that stops.
 IDLE_S: Final = 0.02  # Between looks for a partition to fetch, while there is none.
 
 
@@ -46,20 +45,6 @@ class RebalanceListener(driver.ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._thread.pause_all(assigned)
         await super().on_partitions_assigned(assigned)
-
-
-class MemberThread(BatchConsumerThread):
-    """Ends, and soon, also where no broker answers."""
-
-    async def on_thread_stop(self) -> None:
-        """Leave the group. aiokafka cannot stop a consumer whose broker has gone: the fetches that
-        it cancels end its own stop too, and Faust would wait for this thread for ever."""
-        leaving = asyncio.create_task(super().on_thread_stop())
-        await asyncio.wait({leaving}, timeout=LEAVE_TIMEOUT_S)
-        leaving.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)
-        if (leaving.cancelled() or leaving.exception()) and self._consumer is not None:
-            await self._consumer._client.close()
 
 
 class BatchConsumer(driver.Consumer):
@@ -135,7 +120,7 @@ class BatchConsumer(driver.Consumer):
 
     # What Faust calls.
 
-    def _new_consumer_thread(self) -> BatchConsumerThread:
+    def _new_consumer_thread(self) -> MemberThread:
         return MemberThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError
 
 from schemas.records import Record
+from streams.transport.ending import end_soon
 from streams.transport.unpacking import take_fetched
 
 FETCH_RECORDS_MAX: Final = 5_000  # Handed over at once, over all partitions.
@@ -64,7 +65,7 @@ class InputReader:
 
     async def stop(self) -> None:
         """Let go of the connections."""
-        await self._consumer.stop()
+        await end_soon(self._consumer.stop(), self._consumer)
 
     def assign(self, tps: Iterable[TopicPartition]) -> None:
         """Have these partitions from now on, none of them open; what was fetched is dropped."""

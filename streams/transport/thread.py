@@ -16,6 +16,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
 
+from streams.transport.ending import end_soon
+
 # The least that a broker takes by default (group.min.session.timeout.ms): so long nobody works the
 # partitions of a worker that died without a word.
 SESSION_TIMEOUT_MS: Final = 6_000
@@ -33,7 +35,7 @@ class LostMembership(Exception):
     """The member does not stand in the generation of its assignment any more."""
 
 
-class BatchConsumerThread(AIOKafkaConsumerThread):
+class MemberThread(AIOKafkaConsumerThread):
     """Faust's consumer thread, with a consumer that is a member and no more."""
 
     _method_queue: MethodQueue | None = None
@@ -61,6 +63,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             max_poll_interval_ms=2**31 - 1,  # It is never polled.
         )
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group, or let it be where no broker answers: Faust waits for this thread."""
+        await end_soon(super().on_thread_stop(), self._consumer)
 
     def pause_all(self, tps: Iterable[TopicPartition]) -> None:
         """Fetch nothing of these; called from the listener, in the thread."""

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 
 from streams.readiness import unready
 from streams.settings import Settings
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.web.metrics import Snapshot, render
 from streams.web.server import Pages
 from streams.worker import Worker
@@ -51,7 +51,7 @@ async def _lags(worker: Worker) -> dict[TopicPartition, int]:
     if not worked:
         return {}
     try:
-        ends = await worker.means.watermarks.high_watermarks(worked)
+        ends = await worker.means.log_bounds.log_ends(worked)
     except BrokerUnavailable:
         return {}
     return {tp: max(end - worked[tp], 0) for tp, end in ends.items()}

@@ -21,7 +21,7 @@ from streams.state import ledger
 from streams.state.changelog import State
 from streams.state.ledger import Ledger, Page, Written
 from streams.state.store import KafkaStore
-from streams.transport import thread, watermarks
+from streams.transport import log_bounds, thread
 from streams.transport.consumer import BatchConsumer
 
 NAME: Final = "FAULTS_SABOTAGE"
@@ -198,7 +198,7 @@ def break_frontier_proof(_: Reached) -> None:
 
 def break_log_end(_: Reached) -> None:
     """The high watermark counts as the end of a log."""
-    watermarks.NO_CONSUMER = -1  # type: ignore[misc] # A consumer's number.
+    log_bounds.NO_CONSUMER = -1  # type: ignore[misc] # A consumer's number.
 
 
 BREAK: Final[dict[str, Callable[[Reached], None]]] = {

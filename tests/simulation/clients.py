@@ -1,6 +1,6 @@
 """A worker's clients of the in-memory Kafka, with the names of the real ones.
 
-The consumer is the real one over another thread; ledger, store and watermarks are stand-ins.
+The consumer is the real one over another thread; ledger, store and log bounds are stand-ins.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from streams.state.ledger import Fenced, LedgerError, Page, Written
 from streams.state.restore import OnProgress, RestoreStalled
 from streams.transport.batches import Batch
 from streams.transport.consumer import BatchConsumer
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from tests.simulation.log import Busy, Log, Lost
 from tests.simulation.membership import Membership
 from tests.simulation.network import Network, NoAnswer
@@ -72,8 +72,8 @@ class Consumer(BatchConsumer):
             await self.observer.take(await self.waiting.get())
 
 
-class Watermarks:
-    """streams.transport.watermarks.Watermarks, over the network."""
+class LogBounds:
+    """streams.transport.log_bounds.LogBounds, over the network."""
 
     def __init__(self, log: Log, network: Network, clock: Callable[[], float]) -> None:
         self._log = log
@@ -86,7 +86,7 @@ class Watermarks:
         since_s = self._silent_since_s
         return 0.0 if since_s is None else self._clock() - since_s
 
-    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> Offsets:
         wanted = list(tps)
         return await self._answered("ends", lambda: {tp: self._log.of(tp).end for tp in wanted})
 

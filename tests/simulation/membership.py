@@ -1,6 +1,6 @@
 """A member of the group, with the steps and the timing of aiokafka's coordinator.
 
-Stands in for `streams.transport.thread.BatchConsumerThread`: the same methods, over the network.
+Stands in for streams.transport's MemberThread and InputReader: their methods, over the network.
 """
 
 import asyncio

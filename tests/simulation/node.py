@@ -18,12 +18,12 @@ from streams.state.ledger import LedgerError
 from streams.state.restore import RestoreStalled
 from streams.takeover import Terms
 from streams.topics import Shape
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.watch import Duty, Instant
 from streams.worker import LostTooOften, Worker
 from tests.property.feeder import ALERTS, DEAD_LETTERS
 from tests.property.values import TOPICS
-from tests.simulation.clients import Consumer, Store, Watermarks
+from tests.simulation.clients import Consumer, LogBounds, Store
 from tests.simulation.clock import Process, VirtualLoop
 from tests.simulation.group import Group
 from tests.simulation.log import Log
@@ -113,7 +113,7 @@ class Node:
             site.loop.time,
             tries=lambda: site.rng.choice((1, 3)),
         )
-        watermarks: Any = Watermarks(site.log, site.network, site.loop.time)
+        log_bounds: Any = LogBounds(site.log, site.network, site.loop.time)
         holds = Holds()
         clock = WorkerClock(GRACE_MS / 2, wall_ms=self._wall_ms, monotonic_s=site.loop.time)
         guard = PartitionerGuard(site.partitions, holds, is_accepted=True)
@@ -125,12 +125,12 @@ class Node:
             holds=holds,
             clock=clock,
         )
-        prover = Prover(watermarks, grace_ms=GRACE_MS, clock=clock)
+        prover = Prover(log_bounds, grace_ms=GRACE_MS, clock=clock)
         shape = Shape(site.partitions)
-        continuity = Continuity(watermarks.record_from, clock.now_ms, is_gap_accepted=False)
+        continuity = Continuity(log_bounds.record_from, clock.now_ms, is_gap_accepted=False)
         terms = Terms(duty, store, (shape, shape), "earliest", continuity)
         topics = TopicGuard({}, holds)
-        return Means(terms, rhythm, prover, watermarks, guard, topics, BROKER_TIMEOUT_S)
+        return Means(terms, rhythm, prover, log_bounds, guard, topics, BROKER_TIMEOUT_S)
 
     def _wall_ms(self) -> int:
         return self._site.loop.now_ms + self.skew_ms

@@ -20,7 +20,7 @@ from streams.clock import WorkerClock
 from streams.core.book import Book
 from streams.core.sequence import Sequence
 from tests.property.feeder import ALERTS
-from tests.simulation.clients import Watermarks
+from tests.simulation.clients import LogBounds
 from tests.simulation.clock import VirtualLoop, virtual_time
 from tests.simulation.log import Faults
 from tests.simulation.world import Outcome, simulate
@@ -94,7 +94,7 @@ def prove_always(self: Sequence, side: int, high_watermark: int, to_ms: int) -> 
 
 
 async def ask_the_high_watermark(
-    self: Watermarks, tps: Iterable[TopicPartition]
+    self: LogBounds, tps: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Where replication stands, which may be behind records that have their time already."""
     wanted = list(tps)
@@ -115,7 +115,7 @@ BREAKS: Final[dict[str, tuple[Callable[[], AbstractContextManager[Any]], Faults,
         {"false", "different"},
     ),
     "a proof by the high watermark": (
-        lambda: patch.object(Watermarks, "high_watermarks", ask_the_high_watermark),
+        lambda: patch.object(LogBounds, "log_ends", ask_the_high_watermark),
         Faults(),
         {"false", "different"},
     ),

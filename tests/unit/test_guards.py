@@ -12,7 +12,7 @@ from streams.partitioners import Finding, partition_by
 from streams.state.header import StateError
 from streams.topics import Shape
 from streams.transport.batches import Batch
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 
 PARTITIONS: Final = 4
 INPUTS: Final = ("order-submitted", "order-returned")

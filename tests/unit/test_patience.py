@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from streams import patience
 from streams.patience import keep_asking
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.transport.silence import Silence
-from streams.transport.watermarks import BrokerUnavailable
 
 
 class Asked:

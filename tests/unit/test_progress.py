@@ -10,7 +10,7 @@ from streams.charge import Charge
 from streams.guards import Holds
 from streams.progress import Reporter
 from streams.takeover import RestoreProgress
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, answer, new_charge, submit
 
 
@@ -21,7 +21,7 @@ class Ends:
         self._end = end
         self.questions = 0
 
-    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         self.questions += 1
         if self._end is None:
             raise BrokerUnavailable("silent")

@@ -15,7 +15,7 @@ from streams.guards import Holds
 from streams.prover import ASK_AGAIN_MS, Prover
 from streams.state.header import StateError
 from streams.state.ledger import Written
-from streams.transport.watermarks import BrokerUnavailable
+from streams.transport.log_bounds import BrokerUnavailable
 from streams.watch import OVERDUE_ORDERS_MAX
 from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, answer, new_charge, submit
 
@@ -31,7 +31,7 @@ class Ends:
     asked: list[list[TopicPartition]] = field(default_factory=list)
     is_silent: bool = False
 
-    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         self.asked.append(list(tps))
         if self.is_silent:
             raise BrokerUnavailable("silent")

@@ -23,7 +23,7 @@ REQUEST_TIMEOUT_MS: Final = 10_000
 # otherwise; a debugger (-2) is answered by any replica, everybody else by the leader only
 # (Kafka's ReplicaManager.fetchOffset). Nothing but the right to describe the topic is asked for.
 NO_CONSUMER: Final = -3
-QUICK_TIMEOUT_S: Final = 3.0  # For high watermarks, which are asked for again and again.
+QUICK_TIMEOUT_S: Final = 3.0  # For the ends, which are asked for again and again.
 
 Offsets = dict[TopicPartition, int]
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ class BrokerUnavailable(Exception):
     """The broker did not answer a question about its logs."""
 
 
-class Watermarks:
+class LogBounds:
     """Asks for offsets; an async context manager."""
 
     def __init__(self, client_options: Mapping[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Watermarks:
     async def __aexit__(self, *_: object) -> None:
         await self._asker.stop()
 
-    async def high_watermarks(self, tps: Iterable[TopicPartition]) -> Offsets:
+    async def log_ends(self, tps: Iterable[TopicPartition]) -> Offsets:
         """The offset after the last record, replicated or not, open transactions included.
 
         Where some leader does not answer, those of the partitions whose leader does.
@@ -89,7 +89,7 @@ class Watermarks:
         """The first offset with a timestamp at or after `time_ms`; the end where there is none."""
         wanted = list(tps)
         found = await self._answered(self._asker.offsets_for_times(dict.fromkeys(wanted, time_ms)))
-        ends = await self.high_watermarks(wanted)
+        ends = await self.log_ends(wanted)
         return {tp: ends[tp] if found.get(tp) is None else found[tp].offset for tp in wanted}
 
     async def record_from(self, tp: TopicPartition, offset: int) -> Record | None:

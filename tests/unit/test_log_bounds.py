@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from streams.transport.watermarks import BrokerUnavailable, Watermarks
+from streams.transport.log_bounds import BrokerUnavailable, LogBounds
 
 
 async def failed(error: Exception) -> None:
@@ -27,18 +27,18 @@ async def answered() -> int:
 )
 async def test_the_sentence_says_why_there_is_no_answer(error: Any, told: str) -> None:
     with pytest.raises(BrokerUnavailable, match=told):
-        await Watermarks({})._answered(failed(error))
+        await LogBounds({})._answered(failed(error))
 
 
 async def test_a_broker_is_silent_from_a_question_without_an_answer_to_the_next_answer() -> None:
-    watermarks = Watermarks({})
-    before = watermarks.silent_s
+    log_bounds = LogBounds({})
+    before = log_bounds.silent_s
     for _ in range(2):
         with pytest.raises(BrokerUnavailable):
-            await watermarks._answered(failed(TimeoutError()))
-    meanwhile = watermarks.silent_s
-    answer = await watermarks._answered(answered())
+            await log_bounds._answered(failed(TimeoutError()))
+    meanwhile = log_bounds.silent_s
+    answer = await log_bounds._answered(answered())
 
     assert before == 0
     assert meanwhile > 0
-    assert (answer, watermarks.silent_s) == (7, 0)
+    assert (answer, log_bounds.silent_s) == (7, 0)
