@@ -30,6 +30,9 @@ def pytest_configure() -> None:
     settings.load_profile("no deadline")
     # A run that is terminated tidies up like one that is interrupted: brokers end, data goes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # In the background of a shell SIGINT is ignored, and every command a test starts would ignore
+    # it as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
