@@ -26,11 +26,12 @@ from streams.patience import keep_asking
 from streams.progress import Reporter
 from streams.prover import Prover
 from streams.settings import Settings
+from streams.state.header import StateError
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Found, Refused, Shape, wanted_topics
-from streams.transport.consumer import BatchTransport
+from streams.transport.consumer import BatchTransport, ReadFailed
 from streams.transport.log_bounds import BrokerUnavailable, LogBounds
 from streams.watch import Duty, Instant
 from streams.web.server import WebServer
@@ -78,10 +79,27 @@ async def watch(
         try:
             await _run(app, worker, stop)
         except Exception as error:
-            wrong = await lost_grants(settings, topics) if is_refusal(error) else []
-            if not wrong:
+            reason = await _reason_behind(error, settings, topics=topics, guard=guard)
+            if reason is None:
                 raise
-            raise Refused(wrong) from error
+            raise reason from error
+
+
+async def _reason_behind(
+    error: Exception, settings: Settings, *, topics: Topics, guard: TopicGuard
+) -> Exception | None:
+    """What a failure comes of that says less than can be known; None where it says it itself."""
+    if is_refusal(error):
+        wrong = await lost_grants(settings, topics)
+        return Refused(wrong) if wrong else None
+    if isinstance(error, ReadFailed):  # An offset is not there: perhaps it is another topic's.
+        try:
+            await guard.look(topics)
+        except StateError as reason:
+            return reason
+        except BrokerUnavailable:
+            return None
+    return None
 
 
 async def topics_of(settings: Settings, topics: Topics) -> dict[str, Found]:

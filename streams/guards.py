@@ -107,7 +107,11 @@ class TopicGuard:
         which changes nothing that is held."""
         while True:
             await asyncio.sleep(TOPICS_LOOK_S)
-            self.compare(await self._asked(described))
+            await self.look(described)
+
+    async def look(self, described: _Described) -> None:
+        """Ask once and compare; raises what `run` does."""
+        self.compare(await self._asked(described))
 
     async def _asked(self, described: _Described) -> Mapping[str, Shape]:
         asked_s = time.monotonic()
