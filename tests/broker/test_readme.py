@@ -80,8 +80,8 @@ def test_against_ones_own_kafka_the_readme_makes_topics_watches_and_shows_the_al
     follow, doctor, explain = block("Look into it").splitlines()
 
     shell = type_in(replaced(own, "send order-submitted", f"send {names.submitted}"))
-    wait_for(shell, r"(?m)^timed_out +A-1 ")
-    wait_for(type_in(follow), r"(?m)^timed_out +A-1 ")
+    wait_for(shell, r"(?m)^\S+ timed_out +A-1 ")
+    wait_for(type_in(follow), r"(?m)^\S+ timed_out +A-1 ")
     found, rule = type_in(doctor), type_in(explain)
 
     assert found.wait(TIMEOUT_S) == 0, found.text()
