@@ -72,5 +72,6 @@ def _words(error: OSError) -> str:
     """asyncio tells the address once more, and the error of the system after it."""
     if error.errno == errno.EADDRINUSE:
         return "another program listens there"
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else str(error.strerror or error)
+    if error.errno in (None, errno.EADDRNOTAVAIL):  # From Python 3.12 on it comes without a number.
+        return "it is no address of this machine"
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror or error)

@@ -92,7 +92,7 @@ async def test_a_port_that_is_taken_is_said_with_what_to_do() -> None:
 async def test_an_address_that_is_not_ours_is_said_too() -> None:
     with pytest.raises(
         PortTaken,
-        match=r"192\.0\.2\.1:\d+ cannot be opened: Cannot assign requested address\. Choose",
+        match=r"192\.0\.2\.1:\d+ cannot be opened: it is no address of this machine\. Choose",
     ):
         await WebServer(pages_with(), host="192.0.2.1", port=free_port()).__aenter__()
 
