@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 from schemas.records import RETURNED, SUBMITTED
 from streams.clock import WorkerClock
 from streams.guards import Holds
+from streams.overdue import OverdueOrders
 from streams.state.header import Header
 from streams.state.ledger import Ledger
 from streams.watch import DECISIONS_MAX, Instant, Watch
@@ -66,6 +67,7 @@ class Charge:
     checkpoint_s: float = 0.0  # How long the newest took.
     written_at_s: float = field(default_factory=lambda: time.monotonic())
     committed: dict[TopicPartition, int] = field(default_factory=dict)
+    overdue: OverdueOrders = field(default_factory=OverdueOrders)
     is_dropped: bool = False
     is_probing: bool = False  # The next checkpoint is written even if it is empty.
     _written: Header = field(init=False)

@@ -5,7 +5,7 @@ in batches, wall time and proofs, and writes the page.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,8 +16,8 @@ from schemas.codec import (
     alert_headers,
     dead_letter_headers,
     encode_alert,
-    read_return,
-    read_submission,
+    read_returns,
+    read_submissions,
 )
 from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, SUBMITTED, Record
@@ -25,7 +25,7 @@ from schemas.times import rfc3339
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.rules import Policy
-from streams.core.sequence import Event, Mark, Stretch
+from streams.core.sequence import Mark, Stretch
 from streams.core.sequence import Sequence as RecordSequence
 from streams.core.tracker import Tracker
 from streams.state.changelog import (
@@ -46,7 +46,7 @@ LETTERS_BYTES_MAX: Final = 8 * 1024 * 1024  # Of dead letters waiting to be writ
 BUFFERED_BYTES_MAX: Final = 32 * 1024 * 1024  # Of one side, by the size of its last records.
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead is held back.
 
-_READERS: Final[tuple[Callable[[Record], Event], ...]] = (read_submission, read_return)
+_READERS: Final = (read_submissions, read_returns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,7 @@ class Watch:
     def feed(self, side: int, bounds: tuple[int, int], records: Sequence[Record]) -> None:
         """Take in what was read next of one side, as [from offset, next offset) and its records;
         OffsetGap if it is not what comes next."""
-        read = _READERS[side]
-        events = [read(record) for record in records]
-        self.sequence.feed(side, Stretch(*bounds, records, events))
+        self.sequence.feed(side, Stretch(*bounds, records, _READERS[side](records)))
         self.records_read[side] += len(records)
         if records:
             total = sum(len(record.value) for record in records if record.value is not None)

@@ -36,13 +36,19 @@ class Has(IntFlag):
 
 _HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of the timer.
 _SENT: Final = Struct("<BqIqqB7B")
-_FRESH: Final = Struct(_HEAD.format + _SENT.format.removeprefix("<"))
+_FRESH: Final = Struct(_HEAD.format + "BqIqq")  # What a card follows.
 _HELD: Final = Struct("<BBqqqq3B")
 _INTERIM: Final = Struct("<BIBH")
 _OLDER: Final = Struct("<BB")
 _UNREADABLE: Final = Struct("<IqB")
+_OPEN: Final = int(State.OPEN)
 _ABSENT: Final = 255
 _ABSENT_LONG: Final = 65_535
+
+# (rule, severity, kind, provider, merchant, currency): few orders differ in all of them.
+_Facts = tuple[str, str, str | None, str | None, str | None, str | None]
+CARDS_MAX: Final = 20_000  # About 200 bytes each.
+_CARDS: Final[dict[_Facts, bytes]] = {}
 
 head_of = _HEAD.unpack_from  # (state, attempt, parts, effect_ms), all that the hot path needs.
 
@@ -58,11 +64,9 @@ def pack_fresh(
     """A fresh open order, straight from its submission: the form nearly every order has all its
     life. `terms` are (rule, return within ms, severity). Equal to `pack` of the same order."""
     rule, within_ms, severity = terms
-    kind, provider, merchant = submission.kind, submission.provider, submission.merchant
-    player, currency, trace = submission.player, submission.currency, submission.traceparent
     attempt = submission.attempt or 1
     fixed = _FRESH.pack(
-        State.OPEN,
+        _OPEN,
         attempt,
         0,
         effect_ms,
@@ -71,16 +75,33 @@ def pack_fresh(
         within_ms,
         offset,
         submission.amount_minor or 0,
-        _SEVERITY_NUMBERS[severity],
-        len(rule),
-        _ABSENT if kind is None else len(kind),
-        _ABSENT if provider is None else len(provider),
-        _ABSENT if merchant is None else len(merchant),
-        _ABSENT if player is None else len(player),
-        _ABSENT if currency is None else len(currency),
-        _ABSENT if trace is None else len(trace),
     )
+    facts = (
+        rule,
+        severity,
+        submission.kind,
+        submission.provider,
+        submission.merchant,
+        submission.currency,
+    )
+    if submission.player is None and submission.traceparent is None:
+        return fixed + (_CARDS.get(facts) or _new_card(facts))
+    return fixed + _card(facts, submission.player, submission.traceparent)
+
+
+def _new_card(facts: _Facts) -> bytes:
+    if len(_CARDS) >= CARDS_MAX:
+        _CARDS.clear()
+    card = _CARDS[facts] = _card(facts, None, None)
+    return card
+
+
+def _card(facts: _Facts, player: str | None, trace: str | None) -> bytes:
+    """What all packed orders with the same facts end with: severity, lengths, texts."""
+    rule, severity, kind, provider, merchant, currency = facts
     texts = (rule, kind, provider, merchant, player, currency, trace)
+    lengths = [_ABSENT if text is None else len(text) for text in texts]
+    fixed = bytes((_SEVERITY_NUMBERS[severity], *lengths))
     return fixed + "".join([text for text in texts if text]).encode()
 
 

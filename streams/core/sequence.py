@@ -7,16 +7,17 @@ an order is, nor what time it is: proofs of completeness come in as arguments.
 from bisect import bisect_left
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
-from schemas.events import Return, Submission
-from schemas.records import RETURNED, SUBMITTED, Record, Unreadable
-
-Event = Submission | Return | Unreadable
+from schemas.codec import Event
+from schemas.records import RETURNED, SUBMITTED, Record
 
 # (arrival as worked ms, side, offset, event, record, arrival in the log ms). A plain tuple: its
 # own order is the order of the sequence, because (arrival, side, offset) is unique.
 Entry = tuple[int, int, int, Event, Record, int]
+
+_ARRIVAL: Final = itemgetter(0)  # Numbers compare three times as quickly as entries.
 
 NEVER_MS: Final = -1  # Before every record timestamp.
 
@@ -84,7 +85,7 @@ class Sequence:
         frontier = self.frontier_ms
         append = of.buffer.append
         for record, event in zip(stretch.records, stretch.events, strict=True):
-            offset, timestamp = record[0], record[1]
+            offset, timestamp = record.offset, record.timestamp_ms
             if timestamp > arrival:
                 arrival = timestamp
             if arrival >= frontier:
@@ -114,7 +115,8 @@ class Sequence:
             return released[SUBMITTED]
         if not released[SUBMITTED]:
             return released[RETURNED]
-        return sorted(released[SUBMITTED] + released[RETURNED])  # Two runs: the sort merges them.
+        # Two runs, which the sort merges; it is stable, so that submitted stays before returned.
+        return sorted(released[SUBMITTED] + released[RETURNED], key=_ARRIVAL)
 
     def position(self, side: int) -> int:
         """The offset up to which one side has been read."""

@@ -44,7 +44,8 @@ class State:
     def take_all(self, records: Iterable[Record]) -> None:
         """Take in the next records; raises what `take` does."""
         orders = self.orders
-        for _, _, key, value, _ in records:
+        for record in records:
+            key, value = record.key, record.value
             if key is not None and value is not None and key[:1] == b"o":
                 orders[key[1:]] = value
             else:

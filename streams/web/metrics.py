@@ -16,9 +16,6 @@ from prometheus_client.registry import Collector
 from streams.charge import Charge
 from streams.takeover import RestoreProgress
 
-OVERDUE_COUNTED_MAX: Final = (
-    100_000  # So that a scrape stays short; the metric says at least so many.
-)
 ALERT_TYPES: Final = ("timed_out", "returned_late", "unmatched_return", "conflicting_return")
 
 
@@ -105,7 +102,7 @@ def _orders(charges: list[Charge], now_ms: int) -> Iterator[Metric]:
         for state, count in watch.tracker.book.states():
             kept.add_metric([partition, state.name.lower()], count)
         closed.add_metric([partition], watch.tracker.book.closed.count)
-        count, oldest_ms = watch.tracker.book.overdue(now_ms, OVERDUE_COUNTED_MAX)
+        count, oldest_ms = charge.overdue.look(watch.tracker.book, now_ms)
         overdue.add_metric([partition], count)
         oldest.add_metric([partition], max(now_ms - oldest_ms, 0) / 1_000 if count else 0)
         age.add_metric([partition], charge.late_ms(now_ms) / 1_000)

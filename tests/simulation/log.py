@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 
 from schemas.records import Record
 from tests.simulation.clock import VirtualLoop
@@ -73,7 +74,7 @@ class PartitionLog:
         if transaction is not None and transaction not in self._unstable:
             self._unstable[transaction] = (offset, None)
             transaction.logs.append(self)
-        timed = record._replace(offset=offset, timestamp_ms=at_ms)
+        timed = replace(record, offset=offset, timestamp_ms=at_ms)
         self._add(Stored(offset, timed, transaction, False))
         return offset
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.records import Record, Unreadable
 from tests.events import read_return, read_submission
@@ -135,7 +136,7 @@ def test_a_long_key_is_not_repeated() -> None:
 
 
 def test_a_record_without_a_timestamp_still_gets_a_usable_hint() -> None:
-    record = record_of(SUBMISSION)._replace(timestamp_ms=-1)
+    record = replace(record_of(SUBMISSION), timestamp_ms=-1)
 
     unreadable = read_submission(record)
 

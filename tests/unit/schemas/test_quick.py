@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import ValidationError
 
+from schemas import codec
 from schemas import mistakes as contracts
 from schemas.codec import quick_return, quick_submission
 from tests.events import fields_of, read_submission
@@ -43,6 +45,20 @@ def both(quick: Any, contract: Any, value: bytes) -> tuple[Any, Any]:
     return fields and {name: at for name, at in fields.items() if name != "traceparent"}, given
 
 
+def odd_object(data: st.DataObject, fields: dict[str, Any]) -> bytes:
+    """JSON of some of the fields, with up to three odd members."""
+    names = st.sampled_from(sorted(fields)) | extra_names
+    left_out = data.draw(st.lists(st.sampled_from(sorted(fields)), unique=True).map(set))
+    members = [
+        b'"%s":%s' % (name.encode(), json.dumps(fields[name]).encode())
+        for name in fields
+        if name not in left_out
+    ]
+    odd = data.draw(st.lists(st.tuples(names, oddities), max_size=3))
+    members += [b'"%s":%s' % (name.encode(), value) for name, value in odd]
+    return b"{" + b",".join(data.draw(st.permutations(members))) + b"}"
+
+
 @pytest.fixture(autouse=True, scope="module")
 def currencies_are_known() -> None:
     """As after the first record of each: else every one of them would be pydantic's."""
@@ -56,16 +72,7 @@ def currencies_are_known() -> None:
 def test_what_msgspec_takes_pydantic_takes_as_the_same(
     quick: Any, contract: Any, fields: dict[str, Any], data: st.DataObject, before: Any, after: Any
 ) -> None:
-    names = st.sampled_from(sorted(fields)) | extra_names
-    kept = data.draw(st.lists(st.sampled_from(sorted(fields)), unique=True).map(set))
-    members = [
-        b'"%s":%s' % (name.encode(), json.dumps(fields[name]).encode())
-        for name in fields
-        if name not in kept
-    ]
-    odd = data.draw(st.lists(st.tuples(names, oddities), max_size=3))
-    members += [b'"%s":%s' % (name.encode(), value) for name, value in odd]
-    value = before + b"{" + b",".join(data.draw(st.permutations(members))) + b"}" + after
+    value = before + odd_object(data, fields) + after
 
     taken, right = both(quick, contract, value)
 
@@ -97,3 +104,30 @@ def test_msgspec_takes_what_is_right_and_short(
 
     assert taken == right
     assert taken is not None
+
+
+READERS = [
+    (codec.read_submissions, codec.read_submission, SUBMISSION),
+    (codec.read_returns, codec.read_return, RETURN),
+]
+
+
+@pytest.mark.parametrize("read_batch, read_one, fields", READERS)
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_batch_reads_as_its_records_do_one_by_one(
+    read_batch: Any, read_one: Any, fields: dict[str, Any], data: st.DataObject
+) -> None:
+    plain = record_of(fields)
+    records = [
+        replace(
+            plain,
+            value=data.draw(st.none() | st.just(odd_object(data, fields))),
+            key=data.draw(st.sampled_from([plain.key, b"other", None])),
+            timestamp_ms=data.draw(st.sampled_from([plain.timestamp_ms, -1])),
+            headers=data.draw(st.sampled_from([(), (("traceparent", b"00-1"),)])),
+        )
+        for _ in range(3)
+    ]
+
+    assert read_batch([plain, *records]) == [read_one(record) for record in (plain, *records)]
