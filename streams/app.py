@@ -47,11 +47,16 @@ log = structlog.get_logger(__name__)
 
 
 async def watch(
-    settings: Settings, policy: Policy, stop: asyncio.Event, *, accept_gap: bool = False
+    settings: Settings,
+    policy: Policy,
+    stop: asyncio.Event,
+    *,
+    accept_gap: bool = False,
+    status: Status | None = None,
 ) -> None:
     """Watch the orders until `stop` is set; any failure is raised, with nothing half written."""
     options = settings.kafka_client_options()
-    status = Status(settings)
+    status = status or Status(settings)
     async with AsyncExitStack() as stack:
         web = WebServer(status.pages(), host=settings.web_host, port=settings.web_port)
         await stack.enter_async_context(web)

@@ -5,7 +5,6 @@ Each command is imported when it is asked for, so that the others do not wait fo
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
@@ -14,13 +13,11 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from streams import logs
 from streams.commands.console import complain
-from streams.failures import WrongUse, words
+from streams.failures import WrongUse, sentence
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it.
-
-_LOG_LEVEL: Final = "RETURNWATCH_LOG_LEVEL"
 
 # In a list of all commands only; below one of them, what its own docstring says.
 SUMMARIES: Final = {
@@ -75,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _complain(_failure(error), FAILED)
+        return _complain(sentence(error), FAILED)
     return status if isinstance(status, int) else 0
 
 
@@ -95,17 +92,7 @@ def _too_much(error: UnusedCliTokensError) -> str:
     return f"`{typed}` does not take {rest!r}. See: {typed} --help"
 
 
-def _failure(error: Exception) -> str:
-    """An error of ours says what is wrong and what to do; of others, where they come from helps."""
-    if any(kind.__module__.startswith("streams.") for kind in type(error).__mro__):
-        return str(error)
-    if os.environ.get(_LOG_LEVEL, "").strip().lower() == "debug":
-        traceback.print_exception(error)
-        return f"{type(error).__name__}: {words(error)}."
-    return f"{type(error).__name__}: {words(error)}. Where that is shows {_LOG_LEVEL}=debug."
-
-
 def _complain(text: str, status: int) -> int:
-    for sentence in text.splitlines():
-        complain(sentence)
+    for line in text.splitlines():
+        complain(line)
     return status

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -28,11 +28,13 @@ def hush() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def set_up(level: str, layout: str) -> None:
-    """Every log line from here on; layout is text, json, or auto (text on a terminal)."""
+def set_up(level: str, layout: str, **fields: Any) -> None:
+    """Every log line from here on, with these fields; layout is text, json, or auto (text on a
+    terminal)."""
     is_text = layout == "text" or (layout == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _adding(fields),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -61,6 +63,16 @@ def set_up(level: str, layout: str) -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET)
     root.setLevel(level.upper())
+
+
+def _adding(fields: Mapping[str, Any]) -> structlog.typing.Processor:
+    """A context's variables would be missing in the threads that libraries start."""
+
+    def add(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(fields)
+        return event
+
+    return add
 
 
 class Fold:

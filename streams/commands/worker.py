@@ -6,11 +6,15 @@ from typing import Annotated, Final
 
 import structlog
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from streams import logs
+from streams.channel import Job
+from streams.core.rules import Policy
 from streams.interpreter import tune
 from streams.rulebook import load_policy
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
+from streams.supervisor import PROCESSES_MAX, Supervisor
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -19,6 +23,14 @@ log = structlog.get_logger(__name__)
 
 def worker(
     *,
+    processes: Annotated[
+        int,
+        Parameter(
+            help="How many share the partitions on this machine: as many as it has cores for "
+            "them, and not more than partitions.",
+            validator=Number(gte=1, lte=PROCESSES_MAX),
+        ),
+    ] = 1,
     accept_gap: Annotated[
         bool,
         Parameter(
@@ -32,18 +44,34 @@ def worker(
 
     Example: KAFKA_BOOTSTRAP_SERVERS=kafka:9092 returnwatch worker
     """
-    from streams.app import watch  # Here, as Faust takes a second of which no failure has need.
-
     settings = load_settings()
     policy = load_policy(settings)
     logs.set_up(settings.log_level, settings.log_format)
-    tune()
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in _STOPPING:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await watch(settings, policy, stop, accept_gap=accept_gap)
-
-    asyncio.run(run())
+    if processes == 1:
+        _work_alone(settings, policy, accept_gap=accept_gap)
+    else:
+        job = Job(0, settings, policy.text(), accept_gap)
+        asyncio.run(_supervise(job, processes))
     log.info("stopped")
+
+
+def _work_alone(settings: Settings, policy: Policy, *, accept_gap: bool) -> None:
+    from streams.app import watch  # Here, as Faust takes a second of which no failure has need.
+
+    async def work() -> None:
+        await watch(settings, policy, _told_to_stop(), accept_gap=accept_gap)
+
+    tune()
+    asyncio.run(work())
+
+
+async def _supervise(job: Job, processes: int) -> None:
+    await Supervisor(job, processes).run(_told_to_stop())
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by the first signal to stop."""
+    stop = asyncio.Event()
+    for number in _STOPPING:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

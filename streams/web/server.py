@@ -18,10 +18,12 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What the pages say; `unready` gives the reasons not to be ready, none if it is."""
+    """What the pages say; `unready` gives the reasons not to be ready, none if it is; `stuck` those
+    not to be alive."""
 
     unready: Callable[[], list[str]]
     metrics: Callable[[], Awaitable[bytes]]
+    stuck: Callable[[], list[str]] = list
 
 
 class WebServer:
@@ -55,17 +57,20 @@ class WebServer:
         await self._runner.cleanup()
 
     async def _livez(self, _: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
+        return _page("alive", self._pages.stuck())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        reasons = self._pages.unready()
-        if reasons:
-            return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
-        return web.Response(text="ready\n")
+        return _page("ready", self._pages.unready())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         body = await self._pages.metrics()
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _page(good: str, reasons: list[str]) -> web.Response:
+    if reasons:
+        return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
+    return web.Response(text=f"{good}\n")
 
 
 def _words(error: OSError) -> str:

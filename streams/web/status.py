@@ -26,6 +26,11 @@ class Status:
         """From now on the pages are about this worker."""
         self._worker = worker
 
+    @property
+    def partitions(self) -> int | None:
+        """Of each input; None before there is a worker."""
+        return None if self._worker is None else self._worker.means.terms.partitions
+
     def pages(self) -> Pages:
         """What the web server asks for."""
         return Pages(self._unready, self._metrics)

@@ -60,7 +60,14 @@ CLOCK_CALLS: Final = {"now", "utcnow", "today", "time", "time_ns", "monotonic", 
 SPEAKING_CALLS: Final = {"print", "open", "input"}
 
 # The composition root wires everything, so only what starts it may know it.
-STARTS_THE_APP: Final = ("streams.app", "streams.cli", "streams.commands", "streams.demo")
+STARTS_THE_APP: Final = (
+    "streams.app",
+    "streams.cli",
+    "streams.commands",
+    "streams.demo",
+    "streams.shift",
+    "streams.process",
+)
 NOBODY_IMPORTS_CLI: Final = ("streams.entry",)
 
 
