@@ -12,6 +12,7 @@ from streams import channel
 from streams.channel import Failed, Job, Loaded, Question, Report
 
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024  # Metrics of 10,000 partitions are about 25 MB.
+PROGRAM: Final = ("-P", "-m", "streams.process")  # Never one that lies in the current folder.
 UNANSWERED_MAX: Final = 16  # Questions; a process that does not go on is asked no more.
 
 
@@ -40,7 +41,7 @@ class Child:
         with theirs:
             fd = theirs.fileno()
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "streams.process", str(fd)),
+                *(sys.executable, *PROGRAM, str(fd)),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[fd],
                 # It finds what this process has found, wherever that stands.

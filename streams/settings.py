@@ -152,6 +152,9 @@ class Settings(BaseSettings):
         "RETURNWATCH_RULES", None, description="The TOML file of rules."
     )
 
+    processes: values.Processes = _running(
+        "RETURNWATCH_PROCESSES", 1, description="Worker processes on this machine, one a core."
+    )
     checkpoint_interval_s: values.CheckpointInterval = _running(
         "RETURNWATCH_CHECKPOINT_INTERVAL_S",
         5.0,

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from schemas.times import DAY_MS, SECOND_MS, milliseconds
 
 DURATION_MAX_S: Final = 30 * DAY_MS // SECOND_MS
+PROCESSES_MAX: Final = 64
 CHECKPOINT_INTERVAL_MAX_S: Final = 3_600
 TOPIC_NAME_MAX: Final = 249  # Kafka's own limit: the name of a folder, with room for its suffix.
 CHANGELOG_SUFFIX: Final = "-changelog"
@@ -152,6 +153,9 @@ Host = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9.:_-]+$"), Right("a host name or an IP address", "127.0.0.1")
 ]
 Port = Annotated[int, Field(ge=0, le=65_535), Right("a number from 0 (off) to 65535", "6066")]
+Processes = Annotated[
+    int, Field(ge=1, le=PROCESSES_MAX), Right(f"a number from 1 to {PROCESSES_MAX}", "4")
+]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     BeforeValidator(_lower),

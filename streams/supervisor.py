@@ -22,7 +22,6 @@ from streams.restarts import ENDS_MAX, WINDOW_S, Restarts
 from streams.web.processes import ProcessState, render
 from streams.web.server import Pages, WebServer
 
-PROCESSES_MAX: Final = 64
 WRONG_USE: Final = 2  # The status of wrong use or configuration.
 STOP_TIMEOUT_S: Final = 9.5  # A worker leaves within 9 s by itself, or gives up.
 LOADED_TIMEOUT_S: Final = 15.0  # Until the first to have loaded waits for the others no more.
@@ -81,11 +80,11 @@ class Keeper:
 class Supervisor:
     """Runs a job in several processes; made inside a running loop."""
 
-    def __init__(self, job: Job, processes: int) -> None:
+    def __init__(self, job: Job) -> None:
         # The web port is the supervisor's.
         self._settings = job.settings
         self._job = replace(job, settings=job.settings.model_copy(update={"web_port": 0}))
-        self._keepers = [Keeper(number + 1) for number in range(processes)]
+        self._keepers = [Keeper(number + 1) for number in range(job.settings.processes)]
         self._stopping = asyncio.Event()
         self._loaded = 0
         self._all_loaded = asyncio.Event()

@@ -14,7 +14,8 @@ from streams.core.rules import Policy
 from streams.interpreter import tune
 from streams.rulebook import load_policy
 from streams.settings import Settings, load_settings
-from streams.supervisor import PROCESSES_MAX, Supervisor
+from streams.settings_values import PROCESSES_MAX
+from streams.supervisor import Supervisor
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,13 +25,13 @@ log = structlog.get_logger(__name__)
 def worker(
     *,
     processes: Annotated[
-        int,
+        int | None,
         Parameter(
-            help="How many share the partitions on this machine: as many as it has cores for "
-            "them, and not more than partitions.",
+            help="How many share the partitions on this machine, at best one for each of its "
+            "cores; RETURNWATCH_PROCESSES if not given.",
             validator=Number(gte=1, lte=PROCESSES_MAX),
         ),
-    ] = 1,
+    ] = None,
     accept_gap: Annotated[
         bool,
         Parameter(
@@ -44,14 +45,14 @@ def worker(
 
     Example: KAFKA_BOOTSTRAP_SERVERS=kafka:9092 returnwatch worker
     """
-    settings = load_settings()
+    settings = load_settings() if processes is None else load_settings(processes=processes)
     policy = load_policy(settings)
     logs.set_up(settings.log_level, settings.log_format)
-    if processes == 1:
+    if settings.processes == 1:
         _work_alone(settings, policy, accept_gap=accept_gap)
     else:
         job = Job(0, settings, policy.text(), accept_gap)
-        asyncio.run(_supervise(job, processes))
+        asyncio.run(_supervise(job))
     log.info("stopped")
 
 
@@ -65,8 +66,8 @@ def _work_alone(settings: Settings, policy: Policy, *, accept_gap: bool) -> None
     asyncio.run(work())
 
 
-async def _supervise(job: Job, processes: int) -> None:
-    await Supervisor(job, processes).run(_told_to_stop())
+async def _supervise(job: Job) -> None:
+    await Supervisor(job).run(_told_to_stop())
 
 
 def _told_to_stop() -> asyncio.Event:

@@ -154,6 +154,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["wrker"], "wrker"),
         (["topics", "destroy"], "destroy"),
         (["worker", "--fast"], "--fast"),
+        (["worker", "--processes", "0"], "--processes"),
+        (["worker", "--processes", "65"], "--processes"),
         (["alerts", "--from"], "--from"),
         (["topics", "create", "--partitions", "many"], "many"),
         (["topics", "create", "--partitions", "0"], "--partitions"),

@@ -8,6 +8,7 @@ import pytest
 from streams.cli import app
 from streams.settings import FIELDS
 from streams.web.metrics import Snapshot, render
+from streams.web.processes import render as merged
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -58,7 +59,7 @@ def test_every_setting_named_exists(page: str) -> None:
 
 @every_page
 def test_every_metric_named_exists(page: str) -> None:
-    text = render(Snapshot((), {}, {}, (), 0)).decode()
+    text = render(Snapshot((), {}, {}, (), 0)).decode() + merged(()).decode()
     there = set(re.findall(r"(?m)^# TYPE (\w+)", text))
     named = set(re.findall(r"\b(returnwatch_[a-z_]+)\b", page))
 
