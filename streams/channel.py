@@ -28,10 +28,14 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """How is it? With the metrics, which cost more, where they are wanted."""
+    """How is it? With the metrics, which cost more, where they are wanted.
+
+    `dead_member`: of the consumer group, whose end the group is to be told before.
+    """
 
     id: int
-    with_metrics: bool
+    with_metrics: bool = False
+    dead_member: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
@@ -43,6 +47,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     id: int
     unready: list[str] = []
     partitions: int | None = None  # Of each input, once that is known.
+    member: str = ""  # What the consumer group calls it.
     metrics: str = ""
     is_stuck: bool = False
 

@@ -59,13 +59,15 @@ class Child:
         """Give it its job, once."""
         self._writer.write(channel.packed(job))
 
-    async def ask(self, *, with_metrics: bool, timeout_s: float) -> Report | None:
+    async def ask(
+        self, *, timeout_s: float, with_metrics: bool = False, dead_member: str = ""
+    ) -> Report | None:
         """How it is; None where it does not say within the time."""
         has_ended = self.failed is not None or self._reading.done()
         if has_ended or self._asked - self._answered >= UNANSWERED_MAX:
             return None
         self._asked += 1
-        question = Question(self._asked, with_metrics)
+        question = Question(self._asked, with_metrics, dead_member)
         answer = self._waiting[question.id] = asyncio.get_running_loop().create_future()
         self._writer.write(channel.line_of(question))
         try:

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,7 +22,7 @@ from streams import channel, logs
 from streams.app import watch
 from streams.channel import Failed, Job, Question, Report
 from streams.core.rules import policy_from_text
-from streams.failures import WrongUse, sentence
+from streams.failures import WrongUse, sentence, words
 from streams.interpreter import tune
 from streams.state.header import StateError
 from streams.topics import Refused
@@ -76,9 +76,14 @@ async def _work(job: Job, line: "Line") -> None:
 
 
 async def _report(status: Status, question: Question) -> Report:
-    pages = status.pages()
+    pages, worker = status.pages(), status.worker
     metrics = (await pages.metrics()).decode() if question.with_metrics else ""
-    return Report(question.id, pages.unready(), status.partitions, metrics)
+    if worker is None:
+        return Report(question.id, pages.unready(), metrics=metrics)
+    if question.dead_member:
+        await worker.dismiss(question.dead_member)
+    partitions = worker.means.terms.partitions
+    return Report(question.id, pages.unready(), partitions, worker.member_id, metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,11 @@ def _answer(listener: Listener, question: Question) -> Report:
         return answer.result(ANSWER_TIMEOUT_S)
     except TimeoutError:
         answer.cancel()
-        return Report(question.id, is_stuck=True)
+    except CancelledError:  # With everything else, as the loop comes to its end.
+        return Report(question.id, ["stopping"])
+    except Exception as error:
+        log.warning("the supervisor gets no answer", why=words(error))
+    return Report(question.id, is_stuck=True)
 
 
 def _stop_alone(stop: asyncio.Event) -> None:

@@ -128,7 +128,9 @@ class Supervisor:
             if self._stopping.is_set():
                 _check_stopped(keeper, child, status)
                 return
-            if child.failed is not None and child.failed.is_final:
+            if child.failed is None:
+                await self._dismiss(keeper)
+            elif child.failed.is_final:
                 raise _reason(child.failed)
             await self._pause(keeper, child, status)
 
@@ -143,6 +145,15 @@ class Supervisor:
             keeper.child = None
             tending.cancel()
             await asyncio.gather(tending, return_exceptions=True)
+
+    async def _dismiss(self, dead: Keeper) -> None:
+        """Let the group know of a process that could not leave it: until its session is over, it
+        would wait for that one whenever another member joins."""
+        member = "" if dead.report is None else dead.report.member
+        others = (it for it in self._keepers if it.child and it.report and it.report.member)
+        other = next(others, None)
+        if member and other is not None and other.child is not None:
+            await other.child.ask(timeout_s=ANSWER_TIMEOUT_S, dead_member=member)
 
     async def _pause(self, keeper: Keeper, child: Child, status: int) -> None:
         """Until it is to be started again, which is not for ever; cut short where all stop."""
@@ -174,7 +185,7 @@ class Supervisor:
         await _within(LOADED_TIMEOUT_S, self._all_loaded.wait())
         child.begin(replace(self._job, number=keeper.number))
         while True:
-            report = await child.ask(with_metrics=False, timeout_s=ANSWER_TIMEOUT_S)
+            report = await child.ask(timeout_s=ANSWER_TIMEOUT_S)
             if report is not None:
                 keeper.report, keeper.answered_s = report, time.monotonic()
                 self._say_idle(report.partitions)

@@ -102,6 +102,16 @@ class Worker:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.roster.drop_all()
 
+    @property
+    def member_id(self) -> str:
+        """What the group calls this worker; empty before its first assignment."""
+        return "" if self.assignment is None else self._consumer().member_id
+
+    async def dismiss(self, member_id: str) -> None:
+        """Say to the group that another worker has died; nothing happens outside the group."""
+        if self.assignment is not None:
+            await self._consumer().dismiss(member_id)
+
     # What the transport calls while the group rebalances.
 
     async def on_revoked(self, tps: frozenset[TopicPartition]) -> None:

@@ -108,6 +108,16 @@ class BatchConsumer(driver.Consumer):
         self._open.clear()
         await self._thread.rejoin()
 
+    @property
+    def member_id(self) -> str:
+        """What the group calls this member; empty where it has no name yet."""
+        name: str = self._thread.member_id
+        return name
+
+    async def dismiss(self, member_id: str) -> None:
+        """Say to the group that another member has died."""
+        await self._thread.dismiss(member_id)
+
     async def committed(self, tp: TopicPartition) -> int | None:
         """The group's committed offset of an assigned partition, if there is one."""
         offset: int | None = await self._thread.committed(tp)

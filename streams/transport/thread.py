@@ -7,11 +7,13 @@ are paused for good, and the input reader has them.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from mode.threads import MethodQueue
@@ -28,6 +30,7 @@ HEARTBEATS_MAX: Final = 20  # Of one proof of membership, while its coordinator 
 HEARTBEAT_RETRY_S: Final = 0.5
 MEMBERSHIP_TIMEOUT_S: Final = 15.0
 COMMIT_TIMEOUT_S: Final = 5.0
+DISMISS_TIMEOUT_S: Final = 2.0
 CALLS_MAX: Final = 8  # Into the thread, at a time.
 
 
@@ -84,6 +87,16 @@ class MemberThread(AIOKafkaConsumerThread):
         """Give up the generation and join the group as a new member."""
         await self.call_thread(self._rejoin)
 
+    @property
+    def member_id(self) -> str:
+        """What the group calls it; empty where it has no name yet."""
+        consumer = self._consumer
+        return "" if consumer is None else str(consumer._coordinator.member_id)
+
+    async def dismiss(self, member_id: str) -> None:
+        """Say to the group that another member has died, or it waits for the member's session."""
+        await self.call_thread(self._dismiss, member_id)
+
     async def committed(self, tp: TopicPartition) -> int | None:
         """The group's committed offset of an assigned partition."""
         offset: int | None = await self.call_thread(self._ensure_consumer().committed, tp)
@@ -128,6 +141,14 @@ class MemberThread(AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator
         await coordinator._maybe_leave_group()
         coordinator.reset_generation()
+
+    async def _dismiss(self, member_id: str) -> None:
+        coordinator = self._ensure_consumer()._coordinator
+        request = LeaveGroupRequest(coordinator.group_id, member_id)
+        # Where nobody answers, the group finds it out by itself.
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(DISMISS_TIMEOUT_S):
+                await coordinator._send_req(request)
 
     async def _try_commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         consumer = self._ensure_consumer()

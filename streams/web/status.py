@@ -27,9 +27,9 @@ class Status:
         self._worker = worker
 
     @property
-    def partitions(self) -> int | None:
-        """Of each input; None before there is a worker."""
-        return None if self._worker is None else self._worker.means.terms.partitions
+    def worker(self) -> Worker | None:
+        """Whom the pages are about; None before there is one."""
+        return self._worker
 
     def pages(self) -> Pages:
         """What the web server asks for."""

@@ -6,12 +6,14 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.transport.thread import SESSION_TIMEOUT_MS
 from tests.broker.orders import Desk
 from tests.broker.topics import Names, create_topics
 from tests.broker.worker import WorkerProcess
@@ -117,6 +119,10 @@ def events(worker: WorkerProcess) -> list[dict[str, Any]]:
     return [json.loads(line) for line in worker.text().splitlines() if line.startswith("{")]
 
 
+def takeovers(worker: WorkerProcess) -> list[dict[str, Any]]:
+    return [it for it in events(worker) if it["event"] == "partition taken over"]
+
+
 def complaints(worker: WorkerProcess) -> list[str]:
     """All that it printed besides its log."""
     return [line for line in worker.text().splitlines() if not line.startswith("{")]
@@ -158,8 +164,29 @@ def test_the_web_port_shows_both_and_each_log_line_says_which_process_it_is_of(
     assert worker.metric("returnwatch_process_restarts_total") == 0
     assert worker.page("/livez") == (200, "alive\n")
     assert worker.page("/readyz") == (200, "ready\n")
-    taken = {it["process"] for it in events(worker) if it["event"] == "partition taken over"}
-    assert taken == {1, 2}
+    assert {it["process"] for it in takeovers(worker)} == {1, 2}
+
+
+def test_the_partitions_of_a_killed_process_move_on_before_its_session_is_over(
+    start: Callable[..., WorkerProcess], env: dict[str, str]
+) -> None:
+    worker = running(start, env)
+    time.sleep(1)  # So that the supervisor has asked them since.
+    before = takeovers(worker)
+
+    os.kill(children_of(worker.process.pid)[0], signal.SIGKILL)
+    killed = datetime.now(UTC)
+    until = time.monotonic() + 20
+    while len(after := takeovers(worker)[len(before) :]) < 2:
+        assert time.monotonic() < until, worker.text()
+        time.sleep(0.05)
+
+    (process,) = {it["process"] for it in after[:2]}
+    moved_s = max(
+        (datetime.fromisoformat(it["timestamp"]) - killed).total_seconds() for it in after[:2]
+    )
+    assert process in {1, 2}
+    assert moved_s < SESSION_TIMEOUT_MS / 1_000 - 1
 
 
 def test_a_killed_process_is_started_again_and_the_verdicts_are_right(
@@ -218,8 +245,7 @@ def test_told_to_stop_it_writes_a_last_checkpoint_of_all_and_ends_with_status_0(
     assert {(1, "stopped"), (2, "stopped"), (None, "stopped")} <= set(said)
     worker.start()
     worker.wait_until_ready()
-    taken = [it for it in events(worker) if it["event"] == "partition taken over"]
-    restored = {it["partition"]: it["orders"] for it in taken}  # The last time of each.
+    restored = {it["partition"]: it["orders"] for it in takeovers(worker)}  # The last time of each.
     assert sum(restored.values()) == 40
 
 
