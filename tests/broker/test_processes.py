@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.transport.thread import SESSION_TIMEOUT_MS
 from tests.broker.orders import Desk
+from tests.broker.test_gaps import cut_off
 from tests.broker.topics import Names, create_topics
 from tests.broker.worker import WorkerProcess
 
@@ -114,6 +115,13 @@ def wait_until_decided(worker: WorkerProcess) -> None:
         time.sleep(0.1)
 
 
+def wait_for_open(worker: WorkerProcess, orders: int) -> None:
+    until = time.monotonic() + 30
+    while worker.metric("returnwatch_orders", state="open") < orders:
+        assert time.monotonic() < until, worker.text()
+        time.sleep(0.1)
+
+
 def events(worker: WorkerProcess) -> list[dict[str, Any]]:
     """The lines of its log."""
     return [json.loads(line) for line in worker.text().splitlines() if line.startswith("{")]
@@ -152,10 +160,7 @@ def test_the_web_port_shows_both_and_each_log_line_says_which_process_it_is_of(
     worker = start_worker({**env, "RETURNWATCH_PROCESSES": "2"})
     worker.wait_until_ready()
     desk.submit(*(f"open-{number}" for number in range(40)), return_within_ms=60_000)
-    until = time.monotonic() + 30
-    while worker.metric("returnwatch_orders", state="open") < 40:
-        assert time.monotonic() < until, worker.text()
-        time.sleep(0.1)
+    wait_for_open(worker, 40)
 
     each = [worker.metric("returnwatch_orders", state="open", process=it) for it in ("1", "2")]
     assert min(each) > 0
@@ -226,10 +231,7 @@ def test_told_to_stop_it_writes_a_last_checkpoint_of_all_and_ends_with_status_0(
     worker = running(start, rarely)
     open_ids = [f"open-{number}" for number in range(40)]
     desk.submit(*open_ids, return_within_ms=60_000)
-    until = time.monotonic() + 30
-    while worker.metric("returnwatch_orders", state="open") < 40:
-        assert time.monotonic() < until, worker.text()
-        time.sleep(0.1)
+    wait_for_open(worker, 40)
     children = children_of(worker.process.pid)
 
     began_s = time.monotonic()
@@ -271,6 +273,33 @@ def test_topics_that_are_refused_are_one_sentence_and_not_one_of_each_process(
     (sentence,) = complaints(worker)
     assert sentence.startswith(f"returnwatch: The topic {names.dead_letters} does not exist.")
     assert [it for it in events(worker) if "starting it again" in it["event"]] == []
+
+
+def test_a_lost_stretch_of_the_log_stops_all_until_it_is_accepted(
+    start: Callable[..., WorkerProcess],
+    start_worker: StartWorker,
+    bootstrap: str,
+    names: Names,
+    desk: Desk,
+) -> None:
+    create_topics(bootstrap, names.topics(1))
+    env = names.env(bootstrap, **QUICK)
+    worker = running(start, env)
+    desk.submit("open", return_within_ms=60_000)
+    wait_for_open(worker, 1)
+    assert worker.terminate() == 0
+    desk.answer("open")
+    cut_off(bootstrap, names.returned, 1)
+
+    worker.start()
+    status = worker.wait_for_end()
+    accepting = start_worker(env, ("--processes", "2", "--accept-gap"))
+    accepting.wait_until_ready()
+
+    (sentence,) = complaints(worker)
+    assert status == 1
+    assert "--accept-gap" in sentence
+    assert accepting.metric("returnwatch_orders", state="open") == 1
 
 
 def test_a_supervisor_killed_without_warning_leaves_no_process_and_loses_nothing(
