@@ -24,6 +24,7 @@ from streams.web.server import Pages, WebServer
 
 WRONG_USE: Final = 2  # The status of wrong use or configuration.
 STOP_TIMEOUT_S: Final = 9.5  # A worker leaves within 9 s by itself, or gives up.
+KILL_TIMEOUT_S: Final = 5.0  # Only a system that hangs takes longer.
 LOADED_TIMEOUT_S: Final = 15.0  # Until the first to have loaded waits for the others no more.
 ASK_EVERY_S: Final = 0.5
 ANSWER_TIMEOUT_S: Final = 5.0
@@ -102,7 +103,7 @@ class Supervisor:
             told.cancel()
             errors = [error for it in keeping if it.done() and (error := it.exception())]
             await self._stop(keeping)
-        errors += [error for it in keeping if (error := it.exception())]
+        errors += [error for it in keeping if it.done() and (error := it.exception())]
         if errors:
             raise errors[0]
 
@@ -113,7 +114,7 @@ class Supervisor:
         if late:
             log.error("processes did not stop in time, ending them", limit_s=STOP_TIMEOUT_S)
             self._signal(signal.SIGKILL)
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=KILL_TIMEOUT_S)
 
     def _signal(self, number: signal.Signals) -> None:
         for keeper in self._keepers:
