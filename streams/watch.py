@@ -30,10 +30,10 @@ from streams.core.sequence import Sequence as RecordSequence
 from streams.core.tracker import Tracker
 from streams.state.changelog import (
     HEADER_KEY,
+    ORDER,
     KeyValue,
     Segments,
     State,
-    order_key,
     policy_key,
     segments_of,
 )
@@ -181,7 +181,7 @@ class Watch:
         self._letters_bytes = 0
         orders, closings = self.tracker.book.take_changes()
         self._written_marks = self.sequence.marks()
-        changelog: list[KeyValue] = [(order_key(key), value) for key, value in orders.items()]
+        changelog: list[KeyValue] = [(ORDER + key, value) for key, value in orders.items()]
         changelog += self._segments.records(closings, self.sequence.frontier_ms)
         policy = self._duty.policy
         if policy.digest() not in self._known_policies:

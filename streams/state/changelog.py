@@ -15,6 +15,7 @@ from streams.core.closed import ENTRY_BYTES, closing_ms, entries_of
 from streams.state.header import Header, StateError, decode_header
 
 HEADER_KEY = b"h"
+ORDER: Final = b"o"  # Then the order's key: where nearly all records stand.
 SEGMENT_KEY_BYTES: Final = 9
 SEGMENT_BYTES_MAX: Final = 10_000 * ENTRY_BYTES  # 240 kB, well within what a broker takes.
 
@@ -46,7 +47,7 @@ class State:
         orders = self.orders
         for record in records:
             key, value = record.key, record.value
-            if key is not None and value is not None and key[:1] == b"o":
+            if key is not None and value is not None and key[:1] == ORDER:
                 orders[key[1:]] = value
             else:
                 self.take(key, value)
@@ -78,7 +79,7 @@ class State:
         kind = None if key is None else key[:1]
         if key is None or kind is None:
             raise StateError("The changelog holds a record without a key: it is not ours.")
-        if kind == b"o":
+        if kind == ORDER:
             _put(self.orders, key[1:], value)
         elif kind == b"c" and len(key) == SEGMENT_KEY_BYTES:
             _put(self.segments, int.from_bytes(key[1:], "big"), value)
@@ -135,11 +136,6 @@ def segments_of(state: State) -> list[Segment]:
         ]
     except ValueError as error:
         raise StateError(f"The changelog holds a damaged record: {error}.") from error
-
-
-def order_key(key: bytes) -> bytes:
-    """The changelog key of an order."""
-    return b"o" + key
 
 
 def segment_key(number: int) -> bytes:

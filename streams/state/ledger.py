@@ -6,7 +6,7 @@ transaction: alerts, dead letters, changelog, the header last. Must not know wha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,6 +26,10 @@ CLOSE_TIMEOUT_S: Final = 1.5
 HEADERS_BYTES: Final = 64 * 1024
 GZIP: Final = 1  # Kafka's number for the compression that every build of aiokafka has.
 LOG_APPEND_TIME: Final = 1  # Kafka's number for a timestamp that the broker set.
+
+
+# What a batch is given of a record: timestamp in ms (None: the producer's), key, value, headers.
+Row = tuple[int | None, bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
 class Fenced(Exception):
@@ -103,8 +107,11 @@ class Ledger:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._producer.begin_transaction()
-                sent = [await self._send(topic, rows) for topic, rows in page.outputs.items()]
-                changelog = [Record(0, -1, key, value, ()) for key, value in page.changelog]
+                sent = [
+                    await self._send(topic, map(_row_of, records))
+                    for topic, records in page.outputs.items()
+                ]
+                changelog: Iterable[Row] = ((None, key, value, []) for key, value in page.changelog)
                 sent_s = time.monotonic()
                 sent.append(await self._send(self._changelog, changelog))
                 metadata = [await confirmed for group in sent for confirmed in group]
@@ -156,35 +163,29 @@ class Ledger:
         drained = [batch._drain_waiter for waiting in batches for batch in waiting]
         return drained if waiter is None else [waiter, *drained]
 
-    async def _send(self, topic: str, rows: list[Record]) -> list["asyncio.Future[Any]"]:
+    async def _send(self, topic: str, rows: Iterable[Row]) -> list["asyncio.Future[Any]"]:
         futures: list[asyncio.Future[Any]] = []
         batch = self._producer.create_batch()
+        append = batch.append
         for row in rows:
-            if row.value is not None and len(row.value) > BATCH_BYTES:
+            timestamp, key, value, headers = row
+            if value is not None and len(value) > BATCH_BYTES:
                 futures.append(await self._submit(self._large(row), topic))
-            elif not self._append(batch, row):
+            elif append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
                 futures.append(await self._submit(batch, topic))
                 batch = self._producer.create_batch()
-                taken = self._append(batch, row)
-                assert taken, "an empty batch takes any record"
+                append = batch.append
+                _append(batch, row)
         if batch.record_count():
             futures.append(await self._submit(batch, topic))
         return futures
 
-    def _large(self, row: Record) -> Any:
+    def _large(self, row: Row) -> Any:
         """A batch of one record, compressed: a broker's limit is on what is sent, so what came
         compressed into an input may be too large for the dead letters as it is."""
-        batch = BatchBuilder(len(row.value or b"") + HEADERS_BYTES, GZIP, is_transactional=True)
-        taken = self._append(batch, row)
-        assert taken, "a batch made for a record takes it"
+        batch = BatchBuilder(len(row[2] or b"") + HEADERS_BYTES, GZIP, is_transactional=True)
+        _append(batch, row)
         return batch
-
-    def _append(self, batch: Any, row: Record) -> bool:
-        timestamp = None if row.timestamp_ms < 0 else row.timestamp_ms
-        taken = batch.append(
-            timestamp=timestamp, key=row.key, value=row.value, headers=list(row.headers)
-        )
-        return taken is not None
 
     async def _submit(self, batch: Any, topic: str) -> "asyncio.Future[Any]":
         batch.close()
@@ -193,6 +194,17 @@ class Ledger:
         )
         future.add_done_callback(_note)
         return future
+
+
+def _row_of(record: Record) -> Row:
+    timestamp = None if record.timestamp_ms < 0 else record.timestamp_ms
+    return timestamp, record.key, record.value, list(record.headers)
+
+
+def _append(batch: Any, row: Row) -> None:
+    timestamp, key, value, headers = row
+    taken = batch.append(timestamp=timestamp, key=key, value=value, headers=headers)
+    assert taken is not None, "an empty batch takes any record"
 
 
 def _words(error: BaseException) -> str:

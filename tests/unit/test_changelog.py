@@ -9,9 +9,9 @@ import pytest
 from streams.core.closed import Closed, ClosedOrders, order_hash
 from streams.state.changelog import (
     HEADER_KEY,
+    ORDER,
     Segment,
     State,
-    order_key,
     policy_key,
     segment_key,
     segments_of,
@@ -35,12 +35,12 @@ def segment(*times_ms: int) -> bytes:
 def test_the_last_record_of_each_key_is_the_state() -> None:
     state = State()
     for key, value in (
-        (order_key(b"a"), b"old"),
-        (order_key(b"b"), b"b's"),
+        (ORDER + b"a", b"old"),
+        (ORDER + b"b", b"b's"),
         (segment_key(1), b"c1"),
         (policy_key("d1"), b"{}"),
         (HEADER_KEY, encode_header(a_header(1))),
-        (order_key(b"a"), b"new"),
+        (ORDER + b"a", b"new"),
         (HEADER_KEY, encode_header(a_header(2))),
     ):
         state.take(key, value)
@@ -53,10 +53,10 @@ def test_the_last_record_of_each_key_is_the_state() -> None:
 
 def test_a_tombstone_takes_away_also_what_was_compacted_before() -> None:
     state = State()
-    state.take(order_key(b"a"), b"a's")
+    state.take(ORDER + b"a", b"a's")
     state.take(segment_key(1), b"c1")
 
-    for key in (order_key(b"a"), order_key(b"gone"), segment_key(1), segment_key(9), HEADER_KEY):
+    for key in (ORDER + b"a", ORDER + b"gone", segment_key(1), segment_key(9), HEADER_KEY):
         state.take(key, None)
 
     assert state == State()
@@ -66,7 +66,7 @@ def test_a_tombstone_takes_away_also_what_was_compacted_before() -> None:
 def test_an_order_id_never_collides_with_another_kind_of_record(order_id: str) -> None:
     state = State()
 
-    state.take(order_key(order_id.encode()), b"x")
+    state.take(ORDER + order_id.encode(), b"x")
 
     assert state == State(orders={order_id.encode(): b"x"})
 
