@@ -27,6 +27,8 @@ SUMMARIES: Final = {
     "send": "Send JSON lines from standard input, each keyed with its order_id and partitioned "
     "by it.",
     "alerts": "Show the alerts that were written, oldest first in each partition.",
+    "snapshot": "Sum up the orders that are open now, read from the changelog, and keep them in a "
+    "file.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
     "doctor": "Check configuration, broker, permissions, topics and keys; say what to type where "

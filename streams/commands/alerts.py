@@ -12,7 +12,7 @@ from rich.text import Text
 from schemas.alerts import read_alert
 from schemas.records import Record
 from schemas.times import milliseconds, rfc3339
-from streams.commands.console import complain, out
+from streams.commands.console import complain, out, printable
 from streams.failures import WrongUse
 from streams.log_reader import LogReader
 from streams.settings import Settings, load_settings
@@ -74,13 +74,13 @@ def time_ms(text: str, now: datetime) -> int:
 def alert_line(value: dict[str, Any]) -> Text:
     """An alert for people, in one line."""
     line = Text(f"{value['type']:<18}", style=_STYLES.get(value["type"], ""))
-    line.append(f" {_printable(value['order_id'])}", style="bold")
+    line.append(f" {printable(value['order_id'])}", style="bold")
     attempt = value["attempt"]
     if attempt is not None and attempt > 1:
         line.append(f" attempt {attempt}")
     for name in ("kind", "provider", "merchant"):
         if value[name] is not None:
-            line.append(f" {_printable(value[name])}")
+            line.append(f" {printable(value[name])}")
     if value["amount_minor"] is not None:
         line.append(f" {value['amount_minor']} {value['currency']} (minor units)")
     line.append(f" {_told(value)}", style="dim")
@@ -90,14 +90,6 @@ def alert_line(value: dict[str, Any]) -> Text:
 def _dated(line: Text, told_ms: int) -> Text:
     """With the time the record was written, which is when the alert was told."""
     return Text.assemble((rfc3339(told_ms), "dim"), " ", line)
-
-
-def _printable(text: str) -> str:
-    """Whoever writes an order must not break our lines or reach the reader's terminal."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def _told(value: dict[str, Any]) -> str:

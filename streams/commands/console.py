@@ -1,6 +1,12 @@
 """Where commands write: results to standard output, everything else to standard error."""
 
+from typing import Final
+
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+PIPE_MAX: Final = 1_000  # Characters of a line in a pipe.
 
 
 class _Console(Console):
@@ -17,3 +23,19 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 def complain(sentence: str) -> None:
     """One problem, in one sentence, to standard error."""
     err.print(f"returnwatch: {sentence}", style="red", markup=False)
+
+
+def printable(text: str) -> str:
+    """Whoever writes an order must not break our lines or reach the reader's terminal."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def put_table(table: Table) -> None:
+    """On a terminal as wide as that; in a pipe as wide as it has to be, nothing folded."""
+    width = out.width
+    if not out.is_terminal:
+        width = max(width, Measurement.get(out, out.options.update(width=PIPE_MAX), table).maximum)
+    out.print(table, width=width, soft_wrap=False)

@@ -33,7 +33,8 @@ async def restore(
     end_offset: int,
     on_progress: OnProgress,
 ) -> State:
-    """The state in a changelog partition up to `end_offset`, where its log ended after the fence.
+    """The state in a changelog partition up to `end_offset`, where its log ended after the fence,
+    or where what was committed ended: there no checkpoint is half read. Nothing is written.
 
     StateError if the log is not what it says to be; RestoreStalled if it cannot be read.
     """
@@ -54,7 +55,7 @@ async def restore(
         consumer.seek(changelog, start)
         position = start
         while position < end_offset:
-            position = await _read_on(consumer, changelog, state)
+            position = await _read_on(consumer, changelog, state, end_offset=end_offset)
             on_progress(position, end_offset)
     except OffsetOutOfRangeError as error:
         raise StateError(
@@ -71,8 +72,11 @@ async def restore(
     return state
 
 
-async def _read_on(consumer: Any, changelog: TopicPartition, state: State) -> int:
-    """Takes in what comes next, which may be markers only; the position after it."""
+async def _read_on(
+    consumer: Any, changelog: TopicPartition, state: State, *, end_offset: int
+) -> int:
+    """Takes in what comes next before `end_offset`, which may be markers only; the position
+    after it, which may be beyond the end."""
     before: int = await consumer.position(changelog)
     position = before
     async with asyncio.timeout(STALL_TIMEOUT_S):
@@ -82,7 +86,10 @@ async def _read_on(consumer: Any, changelog: TopicPartition, state: State) -> in
                 taken = await take_fetched(
                     fetcher, {changelog}, limit=RECORDS_MAX, timeout_s=POLL_S
                 )
-            state.take_all(taken.get(changelog, ()))
+            records = taken.get(changelog, [])
+            if records and records[-1].offset >= end_offset:  # Of a worker that goes on writing.
+                records = [record for record in records if record.offset < end_offset]
+            state.take_all(records)
             await asyncio.sleep(0)  # Heartbeats of the group are another thread's, the web is ours.
             position = await consumer.position(changelog)
     return position

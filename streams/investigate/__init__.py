@@ -1,0 +1,1 @@
+"""The topics as evidence: what was read and decided, looked at without disturbing the worker."""
