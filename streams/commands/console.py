@@ -35,7 +35,9 @@ def printable(text: str) -> str:
 
 def put_table(table: Table) -> None:
     """On a terminal as wide as that; in a pipe as wide as it has to be, nothing folded."""
-    width = out.width
-    if not out.is_terminal:
-        width = max(width, Measurement.get(out, out.options.update(width=PIPE_MAX), table).maximum)
-    out.print(table, width=width, soft_wrap=False)
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+        return
+    wide = _Console(file=out.file, width=PIPE_MAX, highlight=False)
+    wide.width = Measurement.get(wide, wide.options, table).maximum
+    wide.print(table)
