@@ -27,6 +27,7 @@ from streams.settings import Settings
 from tests.broker.jars import KafkaMissing, kafka_jars
 from tests.broker.kafka import ClusterConfig, KafkaCluster
 from tests.broker.orders import Desk
+from tests.broker.shell import Shell
 from tests.broker.topics import Names, create_topics
 from tests.broker.worker import OURS, WorkerProcess
 
@@ -339,6 +340,17 @@ def test_a_subscriber_with_the_printed_grants_reads_the_alerts_in_its_group(
     assert len(printed) == 2
     assert message.error() is None
     assert message.key().decode() in {alert["order_id"] for alert in desk.alerts()}
+
+
+def test_a_snapshot_without_the_right_to_read_the_changelog_names_it_and_the_command(
+    granted: KafkaCluster, tmp_path: Path
+) -> None:
+    ended = Shell(login(granted, "reader"), tmp_path).run("snapshot")
+
+    (sentence,) = ended.complaints()
+    assert ended.status == 1
+    assert sentence.startswith(f"The user reader lacks READ on the topic {NAMES.changelog}. Type: ")
+    assert sentence.endswith(f"--operation Read --topic {NAMES.changelog}")
 
 
 def test_a_broker_without_an_authorizer_is_said_to_allow_everything(
