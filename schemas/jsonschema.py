@@ -30,20 +30,24 @@ _BOTH_OR_NEITHER: Final[dict[str, Any]] = {
 }
 
 
-def schema_files() -> dict[str, bytes]:
-    """File name to content, for every record in and out."""
-    schemas = {
+def record_schemas() -> dict[str, dict[str, Any]]:
+    """Name to schema, for every record in and out."""
+    return {
         "order-submitted": _schema(SubmissionJson) | _BOTH_OR_NEITHER,
         "order-returned": _schema(ReturnJson) | _BOTH_OR_NEITHER,
         **{f"alert-{name}": _alert_schema(name) for name in VALUE_TYPES},
         "dead-letter-problems": _schema(list[ProblemJson]),
     }
+
+
+def schema_files() -> dict[str, bytes]:
+    """File name to content, for each of them."""
     return {
         f"{title}.json": orjson.dumps(
             {"$schema": _DIALECT, "title": title} | schema | {"title": title},
             option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
         )
-        for title, schema in schemas.items()
+        for title, schema in record_schemas().items()
     }
 
 

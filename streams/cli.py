@@ -31,6 +31,8 @@ SUMMARIES: Final = {
     "file.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
+    "asyncapi": "Print the AsyncAPI 3 document of the topics, as JSON, which YAML readers take as "
+    "well.",
     "doctor": "Check configuration, broker, permissions, topics and keys; say what to type where "
     "it fails.",
     "demo": "Watch simulated payments with the real worker, and see what it tells.",
