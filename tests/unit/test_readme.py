@@ -43,7 +43,7 @@ def test_every_command_shown_is_one_of_ours(page: str) -> None:
 
 @every_page
 def test_every_file_named_is_there(page: str) -> None:
-    named = re.findall(r"[`(]((?:tests|streams|schemas|docs)/[\w./-]+)[`)]", page)
+    named = re.findall(r"[`(]((?:tests|streams|schemas|docs|examples)/[\w./-]+)[`)]", page)
 
     assert [name for name in named if not (ROOT / name).exists()] == []
 

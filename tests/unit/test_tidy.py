@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGES: Final = ("schemas", "streams")
+PACKAGES: Final = ("schemas", "streams", "examples")
 FUNCTION_LINES_MAX: Final = 50
 MODULE_LINES_MAX: Final = 300
 TEST_MODULE_LINES_MAX: Final = 500  # A test's length is its arrangement, read one at a time.
