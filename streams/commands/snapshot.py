@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections import Counter
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Final
 
-import orjson
 from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +16,7 @@ from streams.commands.console import err, out, printable, put_table
 from streams.investigate.open_orders import BY, UNANSWERED, Group, OpenOrders
 from streams.investigate.open_rows import CLOSED, HELD, OPEN, TIMED_OUT
 from streams.investigate.taking import take_snapshot
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
 
 SHOWN_MAX: Final = 10  # Groups of each table; --json has all of them.
 _UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
@@ -39,13 +39,28 @@ def snapshot(
     """
     settings = load_settings()
     at_ms = time.time_ns() // 1_000_000
-    summary = asyncio.run(take_snapshot(settings, file, at_ms=at_ms))
+    summary = _taken(settings, file, at_ms)
     if json:
-        out.print(orjson.dumps(summary.document()).decode(), markup=False)
+        out.print(text_of(summary), markup=False)
     else:
         show(summary)
     if file is not None:
         err.print(f"{summary.rows} rows kept in {file}", markup=False)
+
+
+def _taken(settings: Settings, file: Path | None, at_ms: int) -> OpenOrders:
+    """How far it is stands on a terminal meanwhile, and is gone afterwards."""
+    with err.status("Reading the changelog") as status:
+
+        def tell(done: int, partitions: int) -> None:
+            status.update(f"Reading the changelog: {done} of {partitions} partitions")
+
+        return asyncio.run(take_snapshot(settings, file, at_ms=at_ms, on_progress=tell))
+
+
+def text_of(summary: OpenOrders) -> str:
+    """The summary as JSON in one line; a sum may need more than 64 bits."""
+    return dumps(summary.document(), ensure_ascii=False, separators=(",", ":"))
 
 
 def show(summary: OpenOrders) -> None:

@@ -45,7 +45,7 @@ COLUMNS: Final = {
     "age_ms": INTEGER,
     "rule": TEXT,
     "severity": TEXT,
-    "offset": INTEGER,
+    "source_offset": INTEGER,
     "is_withheld": FLAG,
     "earlier_attempt": INTEGER,
     "interim_outcome": TEXT,
@@ -109,7 +109,7 @@ def _order(order: Order, at_ms: int) -> Row:
         "age_ms": at_ms - sent.submitted_at,
         "rule": sent.rule,
         "severity": sent.severity,
-        "offset": sent.offset,
+        "source_offset": sent.offset,
         "is_withheld": order.is_withheld,
     }
     return row | _evidence(order)
@@ -141,7 +141,7 @@ def _held(held: Held, at_ms: int) -> Row:
         "amount_minor": held.amount_minor,
         "currency": held.currency,
         "age_ms": at_ms - held.arrival_ms,
-        "offset": held.offset,
+        "source_offset": held.offset,
         "outcome": held.outcome,
         "code": held.code,
         "returned_at": held.returned_at,

@@ -4,7 +4,7 @@ One partition's state is in memory at a time. A file appears whole or not at all
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,13 +24,18 @@ from streams.state.changelog import State
 ROWS_MAX: Final = 20_000  # Written at once, and of a row group of Parquet: some megabytes.
 
 
+OnProgress = Callable[[int, int], None]
+
+
 class NotWritten(Exception):
     """The disk did not take the file; the text says which and why."""
 
 
-async def take_snapshot(settings: Settings, path: Path | None, *, at_ms: int) -> OpenOrders:
+async def take_snapshot(
+    settings: Settings, path: Path | None, *, at_ms: int, on_progress: OnProgress
+) -> OpenOrders:
     """The summary of what the changelogs hold now, and the file if one is named; ages are as of
-    `at_ms`, a wall clock's.
+    `at_ms`, a wall clock's. `on_progress` is told how many partitions are done, of how many.
 
     SnapshotError for a file that cannot be meant, NotWritten where the disk does not take it; else
     what streams.investigate.changelogs raises.
@@ -41,8 +46,10 @@ async def take_snapshot(settings: Settings, path: Path | None, *, at_ms: int) ->
     about = _about(settings, partitions, at_ms)
     with _whole(path, about) as writer:
         taking = Taking(OpenOrders(at_ms), writer)
+        on_progress(0, partitions)
         async for partition, state in partition_states(settings, partitions):
             taking.add(partition, state)
+            on_progress(partition + 1, partitions)
     return taking.summary
 
 

@@ -12,7 +12,14 @@ from typing import Any, Final
 import duckdb
 import pyarrow.parquet
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from streams.investigate.snapshot import read_snapshot
 from streams.state.changelog import State
@@ -261,6 +268,43 @@ def test_topics_without_any_state_are_said_to_have_none(shell: Shell) -> None:
     assert second == f"Partitions without any state yet: {PARTITIONS} of {PARTITIONS}."
     states = read_snapshot(shell.folder / "none.jsonl").states
     assert states == {partition: State() for partition in range(PARTITIONS)}
+
+
+def test_a_changelog_that_lost_records_gives_no_snapshot(
+    start_worker: StartWorker,
+    env: dict[str, str],
+    shell: Shell,
+    desk: Desk,
+    bootstrap: str,
+    names: Names,
+) -> None:
+    worker = start_worker(env)
+    worker.wait_until_ready()
+    tell_some(worker, desk)
+    assert worker.terminate() == 0
+    cut_off(bootstrap, names.changelog)
+
+    ended = shell.run("snapshot", "open.jsonl")
+
+    (sentence,) = ended.complaints()
+    assert (ended.status, ended.out) == (1, "")
+    assert sentence.startswith("The changelog has lost records: ")
+    assert not list(shell.folder.glob("*open*"))
+
+
+def cut_off(bootstrap: str, topic: str) -> None:
+    """All but the last header of each partition is gone, as deletion by time would do."""
+    newest = {it.partition: it.offset for it in read_all(bootstrap, topic) if it.key == b"h"}
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    entry = ConfigEntry(
+        "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for altered in admin.incremental_alter_configs([resource]).values():
+        altered.result()
+    starts = [TopicPartition(topic, partition, offset) for partition, offset in newest.items()]
+    for deleted in admin.delete_records(starts).values():
+        deleted.result()
 
 
 def test_another_app_id_is_one_sentence(shell: Shell) -> None:

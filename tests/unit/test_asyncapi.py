@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -105,10 +106,11 @@ def test_the_topics_and_brokers_are_those_of_the_settings_and_no_secret_is_told(
     assert "watcher" not in json.dumps(made)
 
 
-def test_the_command_prints_the_same_as_json(
+def test_the_command_prints_the_same_as_json_and_needs_no_yaml(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "yaml", None)
 
     assert cli.run(["asyncapi"]) == 0
 

@@ -158,7 +158,7 @@ def test_money_is_summed_by_currency_in_whole_minor_units_also_negative() -> Non
         ("d", 0, {}),
     )
 
-    assert json.loads(json.dumps(summary.document()))["unanswered"]["amount_minor"] == {
+    assert json.loads(snapshot.text_of(summary))["unanswered"]["amount_minor"] == {
         "EUR": {"open": 2 * most, "timed_out": 0},
         "USD": {"open": -5, "timed_out": 0},
     }
