@@ -17,6 +17,7 @@ from streams.investigate.open_orders import BY, UNANSWERED, Group, OpenOrders
 from streams.investigate.open_rows import CLOSED, HELD, OPEN, TIMED_OUT
 from streams.investigate.taking import take_snapshot
 from streams.settings import Settings, load_settings
+from streams.topics import counted
 
 SHOWN_MAX: Final = 10  # Groups of each table; --json has all of them.
 _UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
@@ -79,11 +80,13 @@ def show(summary: OpenOrders) -> None:
 def _headline(summary: OpenOrders) -> Text:
     counts = summary.counts
     as_of = "no state yet" if summary.as_of_ms is None else f"as of {rfc3339(summary.as_of_ms)}"
+    late = "bold red" if counts[TIMED_OUT] else ""
     return Text.assemble(
         (f"{counts[OPEN]} open", "bold"),
         ", ",
-        (f"{counts[TIMED_OUT]} timed out and not answered since", "bold red"),
-        f", {counts[HELD]} returns held, {counts[CLOSED]} closed orders remembered; ",
+        (f"{counts[TIMED_OUT]} timed out and not answered since", late),
+        f", {counted(counts[HELD], 'return')} held, ",
+        f"{counted(counts[CLOSED], 'closed order')} remembered; ",
         (as_of, "dim"),
     )
 
