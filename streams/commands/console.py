@@ -40,4 +40,7 @@ def put_table(table: Table) -> None:
         return
     wide = _Console(file=out.file, width=PIPE_MAX, highlight=False)
     wide.width = Measurement.get(wide, wide.options, table).maximum
-    wide.print(table)
+    with wide.capture() as printed:
+        wide.print(table)
+    for line in printed.get().splitlines():
+        out.print(line.rstrip(), markup=False)
