@@ -65,15 +65,20 @@ def main() -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    compare(Settings(**arguments), console, into)
+    compare(Settings(**arguments), console, [], into=into)
 
 
-def compare(settings: Settings, console: Console, into: Path | None = None) -> list[Result]:
-    """Prints the tables, and writes the raw figures where they are wanted."""
+def compare(
+    settings: Settings,
+    console: Console,
+    results: list[Result],
+    *,
+    into: Path | None = None,
+) -> None:
+    """Adds to the results as they come, prints the tables, writes the raw figures where wanted."""
     for contestant in settings.contestants():
         if contestant.prepare is not None:
             contestant.prepare()
-    results: list[Result] = []
     try:
         with KafkaCluster(ClusterConfig(heap_mb=HEAP_MB)) as cluster:
             courses = _load(cluster.bootstrap, settings, console)
@@ -86,7 +91,6 @@ def compare(settings: Settings, console: Console, into: Path | None = None) -> l
         if results and into is not None:
             shown = {name: getattr(settings, name) for name in Settings.__slots__}
             into.write_bytes(raw(results, **shown))
-    return results
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ def flink(name: str, title: str, guarantee: str) -> Contestant:
 OURS: Final = "returnwatch"
 STREAMS: Final = "streams"
 FLINK: Final = "flink-eos"
+AIOKAFKA: Final = "aiokafka"
 
 CONTESTANTS: Final = (
     Contestant(OURS, "Returnwatch, all on", returnwatch),
@@ -107,6 +108,6 @@ CONTESTANTS: Final = (
     flink(FLINK, "Flink, heap, exactly once", "EXACTLY_ONCE"),
     Contestant("faust-table", "stock Faust, table", python("faust_table"), slow=True),
     Contestant("faust-window", "stock Faust, window", python("faust_window"), slow=True),
-    Contestant("aiokafka", "bare aiokafka", python("bare_aiokafka"), alerts=False),
+    Contestant(AIOKAFKA, "bare aiokafka", python("bare_aiokafka"), alerts=False),
 )
 NAMES: Final = tuple(contestant.name for contestant in CONTESTANTS)

@@ -1,20 +1,33 @@
-"""The results of a comparison as tables for people and as JSON for programs."""
+"""The results of a comparison as tables for people, as JSON for programs, as a report's figures."""
 
-import os
-import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.contestants import CONTESTANTS, FLINK, STREAMS
+from tests.bench.contestants import AIOKAFKA, CONTESTANTS, FLINK, OURS, STREAMS
+from tests.bench.machine import in_json, machine
 from tests.bench.race import Result
+from tests.bench.report import Figure, Reach
 
 FORMAT: Final = 1
+RATE_UNIT: Final = "events/s"
+CPU_UNIT: Final = "us CPU an event"
+VALUES: Final[dict[str, Callable[[Result], float]]] = {
+    RATE_UNIT: lambda result: result.events_per_s,
+    CPU_UNIT: lambda result: result.cpu_us,
+}
+# What is to be reached: rates where both are held to one core, CPU in either case.
+CPU_REACH: Final = Reach(4.5, at_most=True)
+RATIO_REACH: Final = {
+    (RATE_UNIT, STREAMS): Reach(4.0),
+    (RATE_UNIT, FLINK): Reach(1.5),
+    (CPU_UNIT, FLINK): Reach(1.0, at_most=True),
+    (CPU_UNIT, AIOKAFKA): Reach(1.6, at_most=True),
+}
 COLUMNS: Final = (
     "events/s",
     "steady",
@@ -43,18 +56,33 @@ def print_standings(console: Console, results: Sequence[Result], *, short_record
 
 def raw(results: Sequence[Result], **settings: Any) -> bytes:
     """Every single run, with what it ran on; ratios and medians can be made from it."""
-    machine = {
-        "system": platform.system(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
-    runs = [
+    document = {"format": FORMAT, "machine": machine(), "settings": settings}
+    return in_json(document | {"runs": runs_of(results)})
+
+
+def runs_of(results: Sequence[Result]) -> list[dict[str, Any]]:
+    return [
         asdict(result) | {"events_per_s": result.events_per_s, "cpu_us": result.cpu_us}
         for result in results
     ]
-    document = {"format": FORMAT, "machine": machine, "settings": settings, "runs": runs}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def figures(results: Sequence[Result]) -> Iterator[Figure]:
+    """Rates and CPU of everybody, and ours against the references, round by round."""
+    for pinned in (False, True):
+        some = [result for result in results if result.pinned == pinned]
+        where = "one core" if pinned else "all cores"
+        for unit, value in VALUES.items():
+            for contestant in CONTESTANTS:
+                own = _values(some, contestant.name, value)
+                if own:
+                    reach = CPU_REACH if (contestant.name, unit) == (OURS, CPU_UNIT) else None
+                    yield Figure(f"{contestant.title}, {where}", unit, own, reach)
+        for (unit, other), reach in RATIO_REACH.items():
+            found = _paired(some, other, VALUES[unit])
+            if found:
+                name = f"{unit}, {where}, of those of {_title(other)}"
+                yield Figure(name, "times", found, reach if pinned or unit == CPU_UNIT else None)
 
 
 def _table(results: Sequence[Result], pinned: bool) -> Table:
@@ -126,7 +154,20 @@ def _rate(results: Sequence[Result], name: str) -> float:
     return statistics.median(found) if found else 0.0
 
 
-def _processor() -> str:
-    with open("/proc/cpuinfo") as lines:
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+def _values(results: Sequence[Result], name: str, value: Callable[[Result], float]) -> list[float]:
+    return [value(at) for at in results if at.name == name and not at.failed]
+
+
+def _paired(results: Sequence[Result], other: str, value: Callable[[Result], float]) -> list[float]:
+    """Ours of each round against another's of the same; a round that failed is left out."""
+    ours = [result for result in results if result.name == OURS]
+    theirs = [result for result in results if result.name == other]
+    return [
+        value(one) / value(two)
+        for one, two in zip(ours, theirs, strict=False)
+        if not one.failed and not two.failed and value(two)  # No tick of CPU: it was too short.
+    ]
+
+
+def _title(name: str) -> str:
+    return next(contestant.title for contestant in CONTESTANTS if contestant.name == name)
