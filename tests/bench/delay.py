@@ -1,27 +1,35 @@
-"""How long after the log or the grace allowed it a verdict is readable, at a given rate.
+"""How long after its deadline an alert is readable, at a fixed rate.
 
-Open loop: every record is sent at its intended time, whatever the worker does. A verdict is
-allowed when a later record stands in both topics of its partition, or when the grace is over.
+Open loop (tests/bench/traffic.py): deadlines count from when a record was meant to be sent, so a
+sender or a broker that stalls is in the delays, and so is every alert: one that does not come at
+all fails the measurement. Beside it stands the delay from when the log allowed the verdict, which
+leaves out the wait for the next record: a verdict is allowed when a later record stands in both
+topics of its partition, or when the grace is over.
 """
 
-import json
+import statistics
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+import orjson
 from confluent_kafka import TopicPartition
 
 from schemas.times import milliseconds
-from tests.bench.load import a_return, submission
-from tests.broker.records import NewRecord, new_consumer, new_producer, put, read_all
-from tests.broker.topics import Names
+from tests.bench.traffic import Sent, Traffic, sending, sent_by, traffic_to
+from tests.broker.records import new_consumer, read_all
+from tests.broker.topics import Names, create_topics, new_names
+from tests.broker.worker import Spawn, WorkerProcess
 
-WITHIN_MS = 2_000
-GRACE_MS = 1_000
-RETURN_AFTER_S = 1.0
-LOST_EVERY = 20
+WITHIN_MS: Final = 2_000
+GRACE_MS: Final = 1_000
+LOST_EVERY: Final = 20
+LAST_ALERT_TIMEOUT_S: Final = 60.0  # After the last deadline and the grace.
+SILENCE_MS: Final = 2_000  # Between the last record of silent topics and the first deadline.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,71 +41,107 @@ class Readable:
     at_ms: float
 
 
-def settings() -> dict[str, str]:
-    return {
-        "RETURNWATCH_RETURN_WITHIN_S": str(WITHIN_MS / 1_000),
-        "RETURNWATCH_GRACE_S": str(GRACE_MS / 1_000),
-    }
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Sorted, in ms; `from_deadline` of silent topics is beyond the grace."""
+
+    from_deadline: list[float]
+    from_allowed: list[float]
+    sent: Sent
+    others: int  # Alerts beside those of lost orders: results that the sender brought too late.
 
 
-def delays_ms(bootstrap: str, names: Names, *, per_s: int, seconds: int) -> list[float]:
-    """Send `per_s` records a second for so long, then wait for all alerts; sorted delays."""
-    orders = per_s * seconds // 2
-    subscriber = Subscriber(bootstrap, names.alerts, count=-(-orders // LOST_EVERY))
-    subscriber.start()
-    send_paced(bootstrap, names, orders, per_s=per_s)
-    subscriber.join(60)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What is sent: `per_s` records a second for so long over so many partitions. On silent
+    topics nothing is written any more when the first deadline comes, and no result ever came."""
+
+    per_s: int
+    seconds: int
+    partitions: int = 8
+    is_silent: bool = False
+
+    @property
+    def within_ms(self) -> int:
+        return self.seconds * 1_000 + SILENCE_MS if self.is_silent else WITHIN_MS
+
+
+def measured(bootstrap: str, folder: Path, pace: Pace, *, spawn: Spawn | None = None) -> Delays:
+    """A worker on topics of its own; `spawn` starts it in another way."""
+    names = new_names()
+    create_topics(bootstrap, names.topics(pace.partitions))
+    env = names.env(
+        bootstrap,
+        RETURNWATCH_RETURN_WITHIN_S=str(pace.within_ms / 1_000),
+        RETURNWATCH_GRACE_S=str(GRACE_MS / 1_000),
+    )
+    with WorkerProcess(env, folder, spawn=spawn) as worker:
+        worker.wait_until_ready()
+        lost_every = 1 if pace.is_silent else LOST_EVERY
+        traffic = traffic_to(
+            bootstrap, names, per_s=pace.per_s, seconds=pace.seconds, lost_every=lost_every
+        )
+        with sending(traffic, folder) as sender:
+            subscriber = _alerts(bootstrap, names.alerts, traffic, pace)
+            sent = sent_by(sender, timeout_s=LAST_ALERT_TIMEOUT_S)
+        worker.terminate()
     arrivals = _arrivals(bootstrap, names)
-    found = [it.at_ms - _allowed_ms(it, arrivals) for it in subscriber.seen]
-    assert len(found) == subscriber.count, f"{len(found)} of {subscriber.count} alerts"
-    return sorted(found)
+    # Deadlines of busy topics count while they are busy: later ones wait for the grace.
+    until_ms = None if pace.is_silent else traffic.end_ms
+    counted = [it for it in subscriber.seen if until_ms is None or it.deadline_ms < until_ms]
+    beyond_ms = GRACE_MS + 1 if pace.is_silent else 0
+    return Delays(
+        sorted(it.at_ms - it.deadline_ms - beyond_ms for it in counted),
+        sorted(it.at_ms - _allowed_ms(it, arrivals) for it in counted),
+        sent,
+        subscriber.others,
+    )
 
 
-def send_paced(bootstrap: str, names: Names, orders: int, *, per_s: int) -> None:
-    producer = new_producer(bootstrap, **{"linger.ms": 0})
-    begin_s = time.time() + 0.2
-    for due_s, topic, record in _schedule(names, orders, per_s / 2, begin_s):
-        wait_s = due_s - time.time()
-        if wait_s > 0:
-            producer.poll(0)
-            time.sleep(max(due_s - time.time(), 0))
-        put(producer, topic, record)
-    producer.flush(30)
+def percentiles(delays_ms: Sequence[float]) -> tuple[float, float]:
+    """The 50th and the 99th."""
+    cuts = statistics.quantiles(delays_ms, n=100, method="inclusive")
+    return cuts[49], cuts[98]
 
 
-def _schedule(
-    names: Names, orders: int, orders_per_s: float, begin_s: float
-) -> Iterator[tuple[float, str, NewRecord]]:
-    sends = []
-    for number in range(orders):
-        at_s = begin_s + number / orders_per_s
-        sends.append((at_s, names.submitted, submission(number, int(at_s * 1_000))))
-        if number % LOST_EVERY:
-            back_s = at_s + RETURN_AFTER_S
-            sends.append((back_s, names.returned, a_return(number, int(back_s * 1_000))))
-    return iter(sorted(sends, key=lambda send: send[0]))
+def _alerts(bootstrap: str, topic: str, traffic: Traffic, pace: Pace) -> "Subscriber":
+    """A subscriber that has all alerts of lost orders."""
+    subscriber = Subscriber(bootstrap, topic, traffic.lost())
+    subscriber.start()
+    last_ms = traffic.end_ms + pace.within_ms + GRACE_MS
+    subscriber.join(last_ms / 1_000 - time.time() + LAST_ALERT_TIMEOUT_S)
+    subscriber.is_over.set()
+    subscriber.join()
+    left = len(subscriber.expected)
+    assert not left, f"{left} alerts did not come in time, {len(subscriber.seen)} did"
+    return subscriber
 
 
 class Subscriber(threading.Thread):
     """Reads alerts as others would, committed ones only, and notes when."""
 
-    def __init__(self, bootstrap: str, topic: str, *, count: int) -> None:
+    def __init__(self, bootstrap: str, topic: str, expected: set[str]) -> None:
         super().__init__(daemon=True)
-        self.count = count
+        self.expected = expected  # Order ids; each is taken out as its alert comes.
+        self.others = 0
         self.seen: list[Readable] = []
+        self.is_over = threading.Event()  # Set by who does not wait any longer.
         self._consumer = new_consumer(bootstrap, "read_committed")
         partitions = self._consumer.list_topics(topic).topics[topic].partitions
         self._consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
 
     def run(self) -> None:
-        until_s = time.monotonic() + 300
-        while len(self.seen) < self.count and time.monotonic() < until_s:
-            message = self._consumer.poll(1)
+        while self.expected and not self.is_over.is_set():
+            message = self._consumer.poll(0.5)
             if message is None or message.error() is not None:
                 continue
             at_ms = time.time() * 1_000
-            value = json.loads(message.value() or b"")
-            deadline_ms = value["return_within_ms"] + milliseconds(value["submitted_at"])
+            value = orjson.loads(message.value() or b"")
+            if value["order_id"] not in self.expected:
+                self.others += 1
+                continue
+            self.expected.discard(value["order_id"])
+            deadline_ms = milliseconds(value["deadline"])
             self.seen.append(Readable(message.partition() or 0, deadline_ms, at_ms))
         self._consumer.close()
 

@@ -31,7 +31,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from tests.bench.contestants import OURS, Contestant, Run
 from tests.bench.load import LOST_EVERY, Load, order_id
-from tests.bench.throughput import sum_of
+from tests.bench.throughput import READ, sum_of
 from tests.bench.usage import cpu_s, resident_bytes
 from tests.broker.process import ChildProcess, free_port
 from tests.broker.records import read_all
@@ -46,7 +46,6 @@ START_POLL_S: Final = 0.01
 TOLD_CHARACTERS: Final = 8_000
 STEADY_FROM: Final = 1 / 3
 STEADY_MIN_S: Final = 5.0  # Below, commits each second are too coarse for a rate.
-READ: Final = "returnwatch_records_read_total{"
 ROOT: Final = Path(__file__).parents[2]
 INHERITED_NOT: Final = ("KAFKA_", "RETURNWATCH_")
 

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.delay import delays_ms, settings
+from tests.bench.delay import Pace, measured, percentiles
 from tests.bench.load import Load, load_topics
 from tests.bench.throughput import catch_up
 from tests.broker.process import ChildProcess
@@ -69,14 +69,9 @@ def _beside(bootstrap: str, loaded: Names) -> Names:
 def _print_delay(
     bootstrap: str, folder: Path, kind: tuple[str, Spawn | None], *, seconds: int
 ) -> None:
-    names = new_names()
-    create_topics(bootstrap, names.topics(PARTITIONS))
-    with WorkerProcess(names.env(bootstrap, **settings()), folder, spawn=kind[1]) as worker:
-        worker.wait_until_ready()
-        found = delays_ms(bootstrap, names, per_s=2_000, seconds=seconds)
-        worker.terminate()
-    cuts = statistics.quantiles(found, n=100)
-    print(f"{kind[0]}: alerts readable after p50 {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms")
+    pace = Pace(per_s=2_000, seconds=seconds, partitions=PARTITIONS)
+    p50, p99 = percentiles(measured(bootstrap, folder, pace, spawn=kind[1]).from_allowed)
+    print(f"{kind[0]}: alerts readable after p50 {p50:.0f} ms, p99 {p99:.0f} ms")
 
 
 if __name__ == "__main__":
