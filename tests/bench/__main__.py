@@ -11,6 +11,7 @@ from tests.bench.compare import Settings, compare
 from tests.bench.contestants import AIOKAFKA, FLINK, NAMES, OURS, STREAMS
 from tests.bench.race import Result
 from tests.bench.report import Section
+from tests.bench.sections import absence, delay, memory, processes, restore
 from tests.bench.sitting import Chapter, Sitting, Sizes, run
 from tests.bench.standings import figures, runs_of
 
@@ -32,7 +33,14 @@ def throughput(sitting: Sitting, section: Section) -> None:
 SIZES = Sizes(
     orders=(1_000_000, 100_000),
     rounds=(3, 1),
-    chapters=(Chapter("throughput", "Beside Kafka Streams, Flink and others", throughput),),
+    chapters=(
+        Chapter("throughput", "Beside Kafka Streams, Flink and others", throughput),
+        Chapter("processes", "One worker process and two, all cores to be had", processes),
+        Chapter("delay", "From the deadline to the readable alert", delay),
+        Chapter("catch-up", "Away while traffic goes on", absence),
+        Chapter("restore", "Stopped and started with orders open", restore),
+        Chapter("memory", "Bytes an order", memory),
+    ),
 )
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ from typing import Final
 from tests.bench.delay import Pace, measured, percentiles
 from tests.bench.load import Load, load_topics
 from tests.bench.usage import cpu_s, resident_bytes
-from tests.broker.records import read_all
+from tests.broker.records import read_until
 from tests.broker.source import open_broker
 from tests.broker.topics import new_names
 from tests.broker.worker import WorkerProcess
 
 READ: Final = "returnwatch_records_read_total{"
+LAG: Final = "returnwatch_consumer_lag_records{"
 
 
 def main() -> None:
@@ -50,9 +51,9 @@ def throughput(bootstrap: str, load: Load, folder: Path, *, partitions: int) -> 
     load_topics(bootstrap, names, load, partitions=partitions)
     env = names.env(bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
     with WorkerProcess(env, folder) as worker:
-        caught_up = catch_up(worker, load)
+        caught_up = catch_up(worker, load, partitions=partitions)
+        told = len(read_until(bootstrap, names.alerts, load.lost))
         worker.terminate()
-    told = len(read_all(bootstrap, names.alerts))
     assert told == load.lost, f"{told} alerts, {load.lost} orders were lost"
     print(f"{caught_up}, {told:,} alerts")
 
@@ -82,7 +83,9 @@ class CaughtUp:
         )
 
 
-def catch_up(worker: WorkerProcess, load: Load, *, broker_pids: Sequence[int] = ()) -> CaughtUp:
+def catch_up(
+    worker: WorkerProcess, load: Load, *, partitions: int, broker_pids: Sequence[int] = ()
+) -> CaughtUp:
     """Wait until a worker that was just started has worked a loaded log to its end; CPU and
     memory are of all its processes."""
     while not has_read(worker):
@@ -90,7 +93,7 @@ def catch_up(worker: WorkerProcess, load: Load, *, broker_pids: Sequence[int] = 
     pid = worker.process.pid
     began_s, began_cpu_s = time.monotonic(), cpu_s(pid)
     broker_began_s = sum(map(cpu_s, broker_pids))
-    while not is_worked(worker, load):
+    while not is_worked(worker, partitions):
         time.sleep(0.2)
     return CaughtUp(
         load.records,
@@ -107,17 +110,13 @@ def has_read(worker: WorkerProcess) -> bool:
     return sum_of(worker.page("/metrics")[1], READ) > 0
 
 
-def is_worked(worker: WorkerProcess, load: Load) -> bool:
-    """Everything is read, and stands in a checkpoint."""
-    status, text = worker.page("/metrics")
+def is_worked(worker: WorkerProcess, partitions: int) -> bool:
+    """Everything of every partition stands in a checkpoint: each topic partition has a lag only
+    while somebody works it."""
     assert worker.returncode is None, worker.text()
-    if status != 200:  # It has no time for us.
-        return False
-    read = sum_of(text, READ)
-    if read < load.records:
-        return False
-    decided = sum_of(text, "returnwatch_verdicts_total{")
-    return sum_of(text, "returnwatch_consumer_lag_records{") == 0 and decided >= load.lost
+    text = worker.page("/metrics")[1]
+    tended = sum(line.startswith(LAG) for line in text.splitlines())
+    return tended == 2 * partitions and sum_of(text, LAG) == 0
 
 
 def sum_of(text: str, name: str) -> float:

@@ -43,10 +43,10 @@ def main() -> None:
         rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for _ in range(arguments.repeat):
             for kind, spawn in KINDS.items():
-                names = _beside(broker.bootstrap, loaded)
+                names = beside(broker.bootstrap, loaded, partitions=PARTITIONS)
                 env = names.env(broker.bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
                 with WorkerProcess(env, Path(folder), spawn=spawn) as worker:
-                    rates[kind].append(catch_up(worker, load).events_per_s)
+                    rates[kind].append(catch_up(worker, load, partitions=PARTITIONS).events_per_s)
                     worker.terminate()
         for kind, found in rates.items():
             print(f"{kind}: {' '.join(f'{rate:,.0f}' for rate in sorted(found))} events/s")
@@ -56,12 +56,12 @@ def main() -> None:
             _print_delay(broker.bootstrap, Path(folder), (kind, spawn), seconds=arguments.seconds)
 
 
-def _beside(bootstrap: str, loaded: Names) -> Names:
+def beside(bootstrap: str, loaded: Names, *, partitions: int) -> Names:
     """The same inputs, with an app id and outputs of their own."""
     fresh = new_names()
     names = replace(fresh, submitted=loaded.submitted, returned=loaded.returned)
     made = {names.alerts, names.dead_letters, names.changelog}
-    topics = names.topics(PARTITIONS)
+    topics = names.topics(partitions)
     create_topics(bootstrap, {name: topics[name] for name in made})
     return names
 

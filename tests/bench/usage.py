@@ -46,3 +46,8 @@ def _stats(session: int) -> list[list[str]]:
         if int(fields[SESSION]) == session:
             found.append(fields)
     return found
+
+
+def rss_bytes() -> int:
+    """Of this process."""
+    return int((PROC / "self/statm").read_text().split()[1]) * PAGE_BYTES
