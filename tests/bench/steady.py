@@ -59,8 +59,8 @@ class Steady:
 class Feeder:
     """Feeds a watch and notes what that cost."""
 
-    def __init__(self, within_ms: int) -> None:
-        policy = Policy(single_rule(within_ms), hold_ms=REMEMBER_MS, remember_ms=REMEMBER_MS)
+    def __init__(self, within_ms: int, remember_ms: int) -> None:
+        policy = Policy(single_rule(within_ms), hold_ms=remember_ms, remember_ms=remember_ms)
         self._duty = Duty("growth", "submitted", "returned", "alerts", "letters", policy, "growth")
         self._kept: dict[bytes, bytes] = {}  # The orders as the changelog has them.
         self._offsets = [0, 0]
@@ -113,16 +113,16 @@ class Feeder:
         return (first, first + len(new)), records
 
 
-def measure(orders: int, events: int) -> Steady:
+def measure(orders: int, events: int, *, remember_ms: int = REMEMBER_MS) -> Steady:
     assert orders % BATCH_ORDERS == 0, f"orders come in batches of {BATCH_ORDERS:,}"
     found = Steady(orders)
-    feeder = Feeder(within_ms=3 * orders // ORDERS_PER_MS)
+    feeder = Feeder(3 * orders // ORDERS_PER_MS, remember_ms)
     before = rss_bytes()
     for batch in range(orders // BATCH_ORDERS):
         feeder.feed({SUBMITTED: _submitted(batch)}, _at_ms(batch))
     found.opening_cpu_s = feeder.cpu_s
     found.bytes_an_order = (rss_bytes() - before) / orders
-    warm_up = max(orders, REMEMBER_MS * ORDERS_PER_MS) // BATCH_ORDERS
+    warm_up = max(orders, remember_ms * ORDERS_PER_MS) // BATCH_ORDERS
     first = orders // BATCH_ORDERS
     _turn_over(feeder, orders, range(first, first + warm_up))
     feeder.cpu_s, feeder.alerts = 0.0, 0
