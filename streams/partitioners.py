@@ -35,8 +35,12 @@ def partition_by(name: str, key: bytes, partitions: int) -> int:
 
 
 @dataclass(slots=True)
-class _Sample:
-    keys: set[bytes] = field(default_factory=set)
+class _Topic:
+    """The keys looked at by partition, and how many of them all there are and fit each hash:
+    asked for with each batch, so they are not summed over the partitions anew."""
+
+    keys: dict[int, set[bytes]] = field(default_factory=dict)
+    count: int = 0
     fits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HASHES, 0))
 
 
@@ -45,12 +49,12 @@ class Partitioners:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self._samples: dict[tuple[int, int], _Sample] = {}
+        self._topics = (_Topic(), _Topic())  # By side.
 
     def look(self, side: int, partition: int, records: Iterable[Record]) -> bool:
         """Take in keys of a stretch; whether any of them was still worth a look."""
-        sample = self._samples.get((side, partition))
-        if self._partitions == 1 or (sample and len(sample.keys) >= KEYS_LOOKED_AT):
+        seen = self._topics[side].keys.get(partition, ())
+        if self._partitions == 1 or len(seen) >= KEYS_LOOKED_AT:
             return False
         keys = (record.key for record in records if record.key is not None)
         self.look_at_keys(side, partition, keys)
@@ -58,41 +62,35 @@ class Partitioners:
 
     def look_at_keys(self, side: int, partition: int, keys: Iterable[bytes]) -> None:
         """Take in keys of one topic partition, until there are enough distinct ones."""
-        sample = self._samples.setdefault((side, partition), _Sample())
+        topic = self._topics[side]
+        seen = topic.keys.setdefault(partition, set())
         for key in keys:
-            if len(sample.keys) >= KEYS_LOOKED_AT:
+            if len(seen) >= KEYS_LOOKED_AT:
                 break
-            if key in sample.keys:
+            if key in seen:
                 continue
-            sample.keys.add(key)
+            seen.add(key)
+            topic.count += 1
             for name in HASHES:
-                sample.fits[name] += partition_by(name, key, self._partitions) == partition
+                topic.fits[name] += partition_by(name, key, self._partitions) == partition
 
     def finding(self) -> Finding:
         """What is known by now."""
         if self._partitions == 1:
             return Finding.SAME
-        counts = [self._count(side) for side in (0, 1)]
-        if min(counts) < KEYS_MIN:
+        if min(topic.count for topic in self._topics) < KEYS_MIN:
             return Finding.UNPROVEN
-        submitted, returned = (self._fitting(side) for side in (0, 1))
+        submitted, returned = map(_fitting, self._topics)
         if submitted & returned:
             return Finding.SAME
         return Finding.DIFFERENT if submitted or returned else Finding.UNPROVEN
 
     def describe(self, side: int) -> str:
         """How well the keys of one topic fit each hash, for people."""
-        count = self._count(side)
-        fits = self._fits(side)
-        return ", ".join(f"{fits[name]} of {count} keys fit {name}" for name in HASHES)
+        topic = self._topics[side]
+        return ", ".join(f"{topic.fits[name]} of {topic.count} keys fit {name}" for name in HASHES)
 
-    def _count(self, side: int) -> int:
-        return sum(len(it.keys) for (of, _), it in self._samples.items() if of == side)
 
-    def _fits(self, side: int) -> dict[str, int]:
-        samples = [it for (of, _), it in self._samples.items() if of == side]
-        return {name: sum(it.fits[name] for it in samples) for name in HASHES}
-
-    def _fitting(self, side: int) -> set[str]:
-        enough = self._count(side) * FITS_SHARE
-        return {name for name, fits in self._fits(side).items() if fits >= enough}
+def _fitting(topic: _Topic) -> set[str]:
+    enough = topic.count * FITS_SHARE
+    return {name for name, fits in topic.fits.items() if fits >= enough}
