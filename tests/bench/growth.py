@@ -30,7 +30,6 @@ from tests.broker.worker import WorkerProcess
 
 SMALLEST: Final = 10_000  # What the others are compared with.
 SIZES: Final = (SMALLEST, 100_000, 1_000_000, 5_000_000)
-BROKER_SIZES: Final = (SMALLEST, 100_000, 1_000_000)
 QUICK_SIZE_MAX: Final = 100_000
 PARTITIONS: Final = (1, 4, 32, 128)
 SIZE_PARTITIONS: Final = 4
@@ -93,9 +92,7 @@ def _cpu_us(runs: list[dict[str, Any]]) -> list[float]:
 def broker(sitting: Sitting, section: Section) -> None:
     """Through a broker: memory, restore, and what an event costs a whole worker."""
     events = EVENTS[sitting.quick]
-    sizes = [
-        size for size in _sizes(sitting, BROKER_SIZES) if size <= max(sitting.orders, SMALLEST)
-    ]
+    sizes = [size for size in _sizes(sitting, SIZES) if size <= max(sitting.orders, SMALLEST)]
     found: dict[int, list[tuple[Restart, float]]] = {}
     try:
         for size in sizes:
