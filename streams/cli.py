@@ -29,6 +29,8 @@ SUMMARIES: Final = {
     "alerts": "Show the alerts that were written, oldest first in each partition.",
     "snapshot": "Sum up the orders that are open now, read from the changelog, and keep them in a "
     "file.",
+    "trace": "Tell everything about one order, in time order, and what happened in one sentence.",
+    "dead-letters": "List or show the records that were set aside, or send them again, once each.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
     "asyncapi": "Print the AsyncAPI 3 document of the topics, as JSON, which YAML readers take as "
@@ -48,7 +50,10 @@ def _made(*, is_list: bool) -> App:
         help_format="plaintext",
     )
     for name, summary in SUMMARIES.items():
-        made.command(f"streams.commands.{name}:{name}", help=summary if is_list else None)
+        noun = name.replace("-", "_")
+        made.command(
+            f"streams.commands.{noun}:{noun}", name=name, help=summary if is_list else None
+        )
     return made
 
 

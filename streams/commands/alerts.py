@@ -58,7 +58,7 @@ def alerts(
         asyncio.run(_show(settings, from_ms, follow=follow, as_json=json))
 
 
-def time_ms(text: str, now: datetime) -> int:
+def time_ms(text: str, now: datetime, option: str = "--from") -> int:
     """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970, 0 for earlier."""
     try:
         if _RELATIVE.fullmatch(text):
@@ -67,7 +67,7 @@ def time_ms(text: str, now: datetime) -> int:
         return max(milliseconds(text), 0)
     except ValueError as error:
         raise WrongTime(
-            f"--from {text} is no time: give one like 2026-01-31T12:00:00Z or -2h."
+            f"{option} {text} is no time: give one like 2026-01-31T12:00:00Z or -2h."
         ) from error
 
 

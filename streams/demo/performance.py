@@ -1,7 +1,6 @@
 """A demo under way: the traffic is sent, the real worker watches it, what it tells is gathered."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from schemas.alerts import read_alert
+from schemas.deadletters import read_letter
 from schemas.records import Record
 from streams.app import wall_ms, watch
 from streams.demo.stage import Stage
@@ -157,7 +157,12 @@ class Performance:
             self.told[value["order_id"], value["type"]] += 1
             self.audience.alert(value)
         else:
-            order_id = (record.key or b"").decode(errors="replace")
-            self.told[order_id, DEAD_LETTER] += 1
-            problems = json.loads(dict(record.headers)["returnwatch-problems"])
-            self.audience.dead_letter(order_id, problems)
+            self._take_letter(tp.partition, record)
+
+    def _take_letter(self, partition: int, record: Record) -> None:
+        letter = read_letter(partition, record)
+        if letter is None:  # A marker of one that was sent again.
+            return
+        order_id = (record.key or b"").decode(errors="replace")
+        self.told[order_id, DEAD_LETTER] += 1
+        self.audience.dead_letter(order_id, [problem._asdict() for problem in letter.problems])

@@ -42,10 +42,13 @@ class LedgerError(Exception):
 
 @dataclass(slots=True)
 class Page:
-    """One checkpoint: what goes to each topic, in order, and the changelog with the header last."""
+    """One checkpoint: what goes to each topic, in order, and the changelog with the header last.
+
+    `elsewhere`: what goes to (topic, partition) of another partition number than the ledger's."""
 
     outputs: dict[str, list[Record]] = field(default_factory=dict)
     changelog: list[KeyValue] = field(default_factory=list)
+    elsewhere: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Ledger:
                     await self._send(topic, map(_row_of, records))
                     for topic, records in page.outputs.items()
                 ]
+                for (topic, partition), records in page.elsewhere.items():
+                    sent.append(await self._send(topic, map(_row_of, records), partition))
                 changelog: Iterable[Row] = ((None, key, value, []) for key, value in page.changelog)
                 sent_s = time.monotonic()
                 sent.append(await self._send(self._changelog, changelog))
@@ -163,21 +168,24 @@ class Ledger:
         drained = [batch._drain_waiter for waiting in batches for batch in waiting]
         return drained if waiter is None else [waiter, *drained]
 
-    async def _send(self, topic: str, rows: Iterable[Row]) -> list["asyncio.Future[Any]"]:
+    async def _send(
+        self, topic: str, rows: Iterable[Row], partition: int | None = None
+    ) -> list["asyncio.Future[Any]"]:
+        to = (topic, self._partition if partition is None else partition)
         futures: list[asyncio.Future[Any]] = []
         batch = self._producer.create_batch()
         append = batch.append
         for row in rows:
             timestamp, key, value, headers = row
             if value is not None and len(value) > BATCH_BYTES:
-                futures.append(await self._submit(self._large(row), topic))
+                futures.append(await self._submit(self._large(row), to))
             elif append(timestamp=timestamp, key=key, value=value, headers=headers) is None:
-                futures.append(await self._submit(batch, topic))
+                futures.append(await self._submit(batch, to))
                 batch = self._producer.create_batch()
                 append = batch.append
                 _append(batch, row)
         if batch.record_count():
-            futures.append(await self._submit(batch, topic))
+            futures.append(await self._submit(batch, to))
         return futures
 
     def _large(self, row: Row) -> Any:
@@ -187,10 +195,11 @@ class Ledger:
         _append(batch, row)
         return batch
 
-    async def _submit(self, batch: Any, topic: str) -> "asyncio.Future[Any]":
+    async def _submit(self, batch: Any, to: tuple[str, int]) -> "asyncio.Future[Any]":
         batch.close()
+        topic, partition = to
         future: asyncio.Future[Any] = await self._producer.send_batch(
-            batch, topic, partition=self._partition
+            batch, topic, partition=partition
         )
         future.add_done_callback(_note)
         return future

@@ -6,7 +6,8 @@ batches are passed over, and the position moves on all the same.
 """
 
 import asyncio
-from collections.abc import Container
+import sys
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -14,6 +15,9 @@ from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from schemas.records import Record
+
+# Whether a record is wanted; asked of aiokafka's own, before one of ours is made of it.
+Keep = Callable[[Any], bool]
 
 
 class UnreadableBatch(KafkaError):
@@ -40,8 +44,27 @@ async def take_fetched(
     return _take_ready(fetcher, wanted, limit)
 
 
+async def search_fetched(
+    fetcher: Any, wanted: Mapping[TopicPartition, Keep], *, timeout_s: float
+) -> dict[TopicPartition, list[Record]]:
+    """Goes through all that a consumer's fetcher has of these partitions, waiting for it for
+    `timeout_s`, and gives the records that are to be kept."""
+    if not any(tp in wanted for tp in fetcher._records):
+        waiter = fetcher._create_fetch_waiter()
+        await asyncio.wait([waiter], timeout=timeout_s)
+        if not waiter.done():
+            waiter.cancel()
+            return {}
+        waiter.result()
+    return _take_ready(fetcher, wanted, sys.maxsize, keeps=wanted)
+
+
 def _take_ready(
-    fetcher: Any, wanted: Container[TopicPartition], limit: int
+    fetcher: Any,
+    wanted: Container[TopicPartition],
+    limit: int,
+    *,
+    keeps: Mapping[TopicPartition, Keep] | None = None,
 ) -> dict[TopicPartition, list[Record]]:
     taken: dict[TopicPartition, list[Record]] = {}
     for tp, result in list(fetcher._records.items()):
@@ -54,7 +77,8 @@ def _take_ready(
                 break
             _let_go(fetcher, tp)
             result.check_raise()
-        records = _take_records(tp, result, limit)
+        keep = None if keeps is None else keeps[tp]
+        records = _take_records(tp, result, limit, keep=keep)
         if _is_used_up(result):
             _let_go(fetcher, tp)
         if records:
@@ -71,7 +95,9 @@ def _let_go(fetcher: Any, tp: TopicPartition) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def _take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
+def _take_records(
+    tp: TopicPartition, result: Any, limit: int, *, keep: Keep | None
+) -> list[Record]:
     """Whole batches of a fetch result until there are `limit` records or none is left; the
     consumer's position is after them. Nothing if the partition is paused, lost or was sought."""
     if not result.check_assignment(tp) or not result.has_more():
@@ -83,7 +109,7 @@ def _take_records(tp: TopicPartition, result: Any, limit: int) -> list[Record]:
         if found._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"invalid checksum in {tp.topic} partition {tp.partition}")
         if not _is_passed_over(found, batch):
-            records += _records_of(tp, batch, found.next_fetch_offset)
+            records += _records_of(tp, batch, found.next_fetch_offset, keep=keep)
         found.next_fetch_offset = batch.next_offset
     result._update_position()
     return records
@@ -105,9 +131,12 @@ def _is_passed_over(found: Any, batch: Any) -> bool:
     return bool(batch.is_control_batch)
 
 
-def _records_of(tp: TopicPartition, batch: Any, from_offset: int) -> list[Record]:
+def _records_of(
+    tp: TopicPartition, batch: Any, from_offset: int, *, keep: Keep | None
+) -> list[Record]:
     try:
-        records = [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in batch]
+        kept = batch if keep is None else filter(keep, batch)
+        records = [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in kept]
     except UnicodeDecodeError as error:
         raise UnreadableBatch(
             f"{tp.topic} partition {tp.partition} has a record between offsets {batch.base_offset} "

@@ -34,6 +34,8 @@ def commands(app: App, *words: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = list(commands(cli.app))
+# What has to be given, where a command does not start without.
+GIVEN = {("send",): ["order-submitted"], ("trace",): ["A-1"], ("dead-letters", "show"): ["0:1"]}
 
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -163,6 +165,15 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["rules", "explain", "--kind", "k" * 65], "--kind must be a text of up to 64 characters"),
         (["send"], "TOPIC"),
         (["send", "a", "b"], "b"),
+        (["trace"], "ORDER"),
+        (["trace", "a", "--from", "soon"], "--from soon is no time"),
+        (["trace", "a", "--to", "soon"], "--to soon is no time"),
+        (["trace", "a", "--from=-1h", "--to=-2h"], "is not after --from"),
+        (["dead-letters", "show", "17"], "17 is no place of a dead letter"),
+        (["dead-letters", "requeue"], "say which dead letters"),
+        (["dead-letters", "requeue", "0:1", "--fix", "provider=acme"], "a value in JSON"),
+        (["dead-letters", "requeue", "--field", "a", "--fix", 'key="b"'], "name one dead letter"),
+        (["dead-letters", "list", "--topic", "order-alerts"], "is none of the inputs"),
         (["config", "more"], "`returnwatch config` does not take 'more'"),
     ],
     ids=" ".join,
@@ -184,7 +195,7 @@ def test_no_command_starts_with_a_setting_that_is_not_there(
 ) -> None:
     monkeypatch.setenv("RETURNWATCH_GRACE", "1")
 
-    status = cli.run([*words, "order-submitted"] if words == ("send",) else words)
+    status = cli.run([*words, *GIVEN.get(words, ())])
 
     (sentence,) = complaint(capsys)
     assert status == 2
