@@ -87,7 +87,8 @@ class Partitioners:
 
     def hashes(self, side: int) -> set[str]:
         """Those that the keys of one topic were put by; none where too few were seen to tell."""
-        return self._fitting(side) if self._count(side) >= KEYS_MIN else set()
+        topic = self._topics[side]
+        return _fitting(topic) if topic.count >= KEYS_MIN else set()
 
     def describe(self, side: int) -> str:
         """How well the keys of one topic fit each hash, for people."""

@@ -1,10 +1,10 @@
 """The index of deadlines: which orders may be due, by the time their timer takes effect.
 
-Owns hints only. Whether a timer still stands is asked of the order itself (`effect_of`), so
-nothing is ever removed from the index, and it can be built anew from the orders.
+Owns hints only. Whether a timer still stands is asked of the order itself (`effect_of`), so nobody
+has to remove one when an order is answered, and the index can be built anew from the orders.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -21,6 +21,7 @@ class Timers:
         self._buckets: dict[int, list[bytes]] = {}
         self._starts: list[int] = []
         self._first = _UNKNOWN  # The first bucket and its earliest timer.
+        self._to_sweep: Iterator[int] = iter(())
         self.hints = 0  # At least as many as there are.
 
     def add(self, effect_ms: int, key: bytes) -> None:
@@ -84,6 +85,21 @@ class Timers:
             if len(found) >= limit:
                 break
         return list(found)[:limit]
+
+    def sweep(self, looks_max: int) -> None:
+        """Let go of hints that stand no more, looking at so many, or a bucket more than that; the
+        next call goes on where this one ended."""
+        while looks_max > 0:
+            start = next(self._to_sweep, None)
+            if start is None:
+                self._to_sweep = iter(list(self._buckets))
+                return
+            bucket = self._buckets.get(start, ())
+            live = [key for key in bucket if self._is_in(start, key)]
+            if len(live) < len(bucket):  # Empty or not, it stays a bucket until it is due.
+                self.hints -= len(bucket) - len(live)
+                self._buckets[start] = live
+            looks_max -= len(bucket) + 1
 
     def rebuild(self, effects: dict[bytes, int]) -> None:
         """Forget every hint and take these, as after a restore."""

@@ -92,11 +92,44 @@ def test_a_rebuilt_index_knows_the_new_hints_only() -> None:
     assert timers.due(9_000, 10) == [b"b"]
 
 
+def test_a_sweep_lets_go_of_what_was_answered_and_of_nothing_else() -> None:
+    effects = {b"%d" % number: number * 10 for number in range(1_000)}
+    timers = timers_of(effects)
+    answered = [key for number, key in enumerate(effects) if number % 4]
+    for key in answered:
+        del effects[key]
+
+    for _ in range(50):
+        timers.sweep(looks_max=50)
+
+    assert timers.hints == len(effects)
+    assert sorted(timers.due(20_000, 2_000)) == sorted(effects)
+
+
+def test_a_sweep_looks_at_no_more_than_it_was_told_to_and_a_bucket() -> None:
+    looks = 0
+
+    def effect_of(key: bytes) -> int | None:
+        nonlocal looks
+        looks += 1
+        return None
+
+    timers = Timers(effect_of)
+    for number in range(1_000):
+        timers.add(number, b"%d" % number)
+
+    timers.sweep(looks_max=1)
+    timers.sweep(looks_max=100)
+
+    assert 80 <= looks <= 100 + 16  # A bucket itself counts as a look, too.
+
+
 _effects = st.integers(-40, 400)
 _step = st.one_of(
     st.tuples(st.just("set"), st.sampled_from([b"a", b"b", b"c", b"d"]), _effects),
     st.tuples(st.just("drop"), st.sampled_from([b"a", b"b", b"c", b"d"]), st.just(0)),
     st.tuples(st.just("due"), st.just(b""), _effects),
+    st.tuples(st.just("sweep"), st.just(b""), st.integers(1, 5)),
 )
 
 
@@ -112,6 +145,8 @@ def test_every_order_is_due_when_its_own_timer_says_so(
             timers.add(at_ms, key)
         elif what == "drop":
             effects.pop(key, None)
+        elif what == "sweep":
+            timers.sweep(looks_max=at_ms)
         else:
             due = {key for key, effect_ms in effects.items() if effect_ms < at_ms}
             while told := timers.due(at_ms, limit):
