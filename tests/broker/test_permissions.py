@@ -353,6 +353,22 @@ def test_a_snapshot_without_the_right_to_read_the_changelog_names_it_and_the_com
     assert sentence.endswith(f"--operation Read --topic {NAMES.changelog}")
 
 
+@pytest.mark.parametrize(
+    "command, topic",
+    [("trace A-1", NAMES.submitted), ("dead-letters list", NAMES.dead_letters)],
+)
+def test_looking_into_topics_without_the_right_to_read_them_is_one_sentence(
+    granted: KafkaCluster, tmp_path: Path, command: str, topic: str
+) -> None:
+    ended = Shell(login(granted, "reader"), tmp_path).run(*command.split())
+
+    (sentence,) = ended.complaints()
+    assert ended.status == 1
+    assert sentence == (
+        f"The topic {topic} does not exist, or may not be seen. Type: returnwatch topics check"
+    )
+
+
 def test_a_broker_without_an_authorizer_is_said_to_allow_everything(
     bootstrap: str, names: Names, doctor: Callable[..., tuple[int, list[str]]]
 ) -> None:
