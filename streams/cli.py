@@ -29,6 +29,9 @@ SUMMARIES: Final = {
     "alerts": "Show the alerts that were written, oldest first in each partition.",
     "snapshot": "Sum up the orders that are open now, read from the changelog, and keep them in a "
     "file.",
+    "replay": "Make the verdicts on a stretch of the topics again, or see those of other rules.",
+    "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
+    "changed.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
     "asyncapi": "Print the AsyncAPI 3 document of the topics, as JSON, which YAML readers take as "
