@@ -30,6 +30,7 @@ SUMMARIES: Final = {
     "snapshot": "Sum up the orders that are open now, read from the changelog, and keep them in a "
     "file.",
     "replay": "Make the verdicts on a stretch of the topics again, or see those of other rules.",
+    "audit": "Compare what was told with what should have been, and say how the orders ended.",
     "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
     "changed.",
     "rules": "Ask the rules.",
