@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from schemas.codec import read_return, read_submission
-from streams.commands.alerts import time_ms
 from streams.commands.console import complain, out
 from streams.commands.letter_lines import (
     Telling,
@@ -28,6 +27,7 @@ from streams.investigate.letters import (
 )
 from streams.investigate.requeue import KEY, Mender, Requeue, RequeueFailed, place_of
 from streams.investigate.search import LogSearch
+from streams.moments import time_ms
 from streams.settings import Settings, load_settings
 
 dead_letters = App(
@@ -191,7 +191,7 @@ def _wish(
     if topic is not None and topic not in inputs:
         raise WrongUse(f"--topic {topic} is none of the inputs: give {' or '.join(inputs)}.")
     from_ms = None if from_ is None else time_ms(from_, now)
-    to_ms = None if to is None else time_ms(to, now, "--to")
+    to_ms = None if to is None else time_ms(to, now, option="--to")
     if from_ms is not None and to_ms is not None and to_ms <= from_ms:
         raise WrongUse(f"--to {to} is not after --from {from_}: give a later time.")
     return Wish(topic=topic, from_ms=from_ms, to_ms=to_ms, **more)
