@@ -11,7 +11,7 @@ from tests.bench.compare import Settings, compare
 from tests.bench.contestants import AIOKAFKA, FLINK, NAMES, OURS, STREAMS
 from tests.bench.race import Result
 from tests.bench.report import Section
-from tests.bench.sections import absence, delay, memory, processes, restore
+from tests.bench.sections import absence, delay, memory, processes, replay, restore
 from tests.bench.sitting import Chapter, Sitting, Sizes, run
 from tests.bench.standings import figures, runs_of
 
@@ -40,6 +40,7 @@ SIZES = Sizes(
         Chapter("catch-up", "Away while traffic goes on", absence),
         Chapter("restore", "Stopped and started with orders open", restore),
         Chapter("memory", "Bytes an order", memory),
+        Chapter("replay", "A log replayed", replay),
     ),
 )
 

@@ -9,8 +9,9 @@ from tests.bench.absence import came_back
 from tests.bench.compare import HEAP_MB
 from tests.bench.contestants import CONTESTANTS, FLINK
 from tests.bench.delay import Delays, Pace, measured, percentiles
-from tests.bench.load import Load, load_inputs
+from tests.bench.load import Load, load_inputs, load_topics
 from tests.bench.memory import closed_bytes, open_bytes
+from tests.bench.replay import replayed
 from tests.bench.report import Figure, Reach, Section
 from tests.bench.restart import holding, restarted
 from tests.bench.sitting import Sitting
@@ -19,6 +20,7 @@ from tests.bench.throughput import CaughtUp, catch_up
 from tests.bench.transactions import beside
 from tests.broker.kafka import ClusterConfig, KafkaCluster
 from tests.broker.records import read_until
+from tests.broker.shell import Shell
 from tests.broker.topics import Names, create_topics, new_names
 from tests.broker.worker import WorkerProcess
 
@@ -31,6 +33,7 @@ WARM_UP_S: Final = 5
 AWAY_S: Final = (60, 10)
 PROCESSES: Final = (1, 2)
 RESTORE_PARTITIONS: Final = 4
+REPLAY_TIMEOUT_S: Final = 600
 PERCENTILES: Final = {"p50": 50, "p99": 150}  # And the ms to reach.
 DELAYS: Final = {
     "deadline": lambda delays: delays.from_deadline,
@@ -186,3 +189,17 @@ def memory(sitting: Sitting, section: Section) -> None:
     for name, measure, at_most in kinds:
         reach = Reach(at_most, at_most=True)
         section.figures.append(Figure(name, "bytes", [measure()], reach))
+
+
+def replay(sitting: Sitting, section: Section) -> None:
+    """`returnwatch replay` over loaded topics, as one process: events/s a core."""
+    load = Load(sitting.orders)
+    with kafka() as cluster:
+        names = new_names()
+        load_topics(cluster.bootstrap, names, load, partitions=RESTORE_PARTITIONS)
+        shell = Shell(names.env(cluster.bootstrap), sitting.folder, timeout_s=REPLAY_TIMEOUT_S)
+        told = [replayed(shell, load, 1) for _ in range(sitting.rounds)]
+    section.raw["told"] = told
+    rates = [float(text.split(": ")[1].split(" ")[0].replace(",", "")) for text in told]
+    what = f"replayed, {load.records:,} records, one process"
+    section.figures.append(Figure(what, RATE_UNIT, rates, Reach(200_000)))
