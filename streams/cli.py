@@ -31,6 +31,9 @@ SUMMARIES: Final = {
     "file.",
     "trace": "Tell everything about one order, in time order, and what happened in one sentence.",
     "dead-letters": "List or show the records that were set aside, or send them again, once each.",
+    "replay": "Make the verdicts on a stretch of the topics again, or see those of other rules.",
+    "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
+    "changed.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
     "asyncapi": "Print the AsyncAPI 3 document of the topics, as JSON, which YAML readers take as "

@@ -98,7 +98,7 @@ def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
     present = [(topic, found[topic.name]) for topic in wanted if topic.name in found]
     wrong += [_forbidden(settings, topic.name) for topic, is_as in present if is_as.is_forbidden]
     allowed = [(topic, is_as) for topic, is_as in present if not is_as.is_forbidden]
-    wrong += _unequal_inputs(settings, found)
+    wrong += unequal_inputs(settings, found)
     wrong += _unequal_outputs(settings, found)
     for topic, is_as in allowed:
         wrong += _misconfigured(settings, topic, is_as)
@@ -112,7 +112,7 @@ def partitions_to_make(settings: Settings, found: Mapping[str, Found], wished: i
     """
     inputs = _inputs(settings, found)
     hidden = [name for name, topic in found.items() if topic.is_forbidden]
-    wrong = [_forbidden(settings, name) for name in hidden] + _unequal_inputs(settings, found)
+    wrong = [_forbidden(settings, name) for name in hidden] + unequal_inputs(settings, found)
     if wrong:
         raise Refused(wrong)
     if inputs and wished not in (None, inputs[0].partitions):
@@ -151,8 +151,9 @@ def _forbidden(settings: Settings, name: str) -> Finding:
     )
 
 
-def _unequal_inputs(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
-    """Never tells to widen one: keys would hash elsewhere, and orders part from their results."""
+def unequal_inputs(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
+    """Inputs of unlike partition counts. Never tells to widen one: keys would hash elsewhere, and
+    orders part from their results."""
     inputs = _inputs(settings, found)
     counts = {topic.partitions for topic in inputs}
     if len(counts) <= 1:

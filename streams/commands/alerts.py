@@ -1,7 +1,6 @@
 """`returnwatch alerts`: the alerts topic, to its end or on."""
 
 import asyncio
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -11,10 +10,10 @@ from rich.text import Text
 
 from schemas.alerts import read_alert
 from schemas.records import Record
-from schemas.times import milliseconds, rfc3339
+from schemas.times import rfc3339
 from streams.commands.console import complain, out, printable
-from streams.failures import WrongUse
 from streams.log_reader import LogReader
+from streams.moments import time_ms
 from streams.settings import Settings, load_settings
 
 _STYLES: Final = {
@@ -23,12 +22,6 @@ _STYLES: Final = {
     "unmatched_return": "magenta",
     "conflicting_return": "bold magenta",
 }
-_UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_RELATIVE: Final = re.compile("-[0-9]{1,12}[smhd]")
-
-
-class WrongTime(WrongUse):
-    """A time that is neither RFC 3339 nor relative."""
 
 
 def alerts(
@@ -56,19 +49,6 @@ def alerts(
     from_ms = None if from_ is None else time_ms(from_, datetime.now(UTC))
     with suppress(KeyboardInterrupt):
         asyncio.run(_show(settings, from_ms, follow=follow, as_json=json))
-
-
-def time_ms(text: str, now: datetime, option: str = "--from") -> int:
-    """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970, 0 for earlier."""
-    try:
-        if _RELATIVE.fullmatch(text):
-            ago_ms = int(text[1:-1]) * _UNITS_MS[text[-1]]
-            return max(int(now.timestamp() * 1_000) - ago_ms, 0)
-        return max(milliseconds(text), 0)
-    except ValueError as error:
-        raise WrongTime(
-            f"{option} {text} is no time: give one like 2026-01-31T12:00:00Z or -2h."
-        ) from error
 
 
 def alert_line(value: dict[str, Any]) -> Text:

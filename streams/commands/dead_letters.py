@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from schemas.codec import read_return, read_submission
-from streams.commands.alerts import time_ms
 from streams.commands.console import complain, out
 from streams.commands.letter_lines import (
     Telling,
@@ -28,6 +27,7 @@ from streams.investigate.letters import (
 )
 from streams.investigate.requeue import KEY, Mender, Requeue, RequeueFailed, place_of
 from streams.investigate.search import LogSearch
+from streams.moments import time_ms
 from streams.settings import Settings, load_settings
 
 dead_letters = App(

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from schemas.times import DAY_MS, rfc3339
-from streams.commands.alerts import alert_line, time_ms
+from streams.commands.alerts import alert_line
 from streams.commands.console import out, printable
 from streams.failures import WrongUse
 from streams.investigate.documents import story_document
@@ -19,6 +19,7 @@ from streams.investigate.evidence import Evidence, FourTopics, Role
 from streams.investigate.story import Step, View, alert_value
 from streams.investigate.trace import Scope, Trace
 from streams.investigate.trace import trace as trace_order
+from streams.moments import time_ms
 from streams.rulebook import load_policy
 from streams.settings import Settings, load_settings
 

@@ -80,6 +80,13 @@ class Book:
                 changes[key] = packed
         return changes, b"".join(closings)
 
+    def forget_changes(self) -> None:
+        """Keep no account of what changed, for who writes no checkpoints."""
+        if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
+            self._rebuild_timers()
+        self._changed.clear()
+        self._closings.clear()
+
     def has_changes(self) -> bool:
         """Whether a checkpoint would keep anything."""
         return bool(self._changed or self._closings)

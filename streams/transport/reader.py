@@ -103,6 +103,11 @@ class InputReader:
         fetched = (self._stretch(tp, opening, found.get(tp, [])) for tp, opening in wanted.items())
         return [stretch for stretch in fetched if stretch is not None]
 
+    async def stable_ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Up to where records can be read for now: an open transaction holds back what follows."""
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(tps))
+        return ends
+
     def _stretch(self, tp: TopicPartition, opening: int, records: list[Record]) -> Fetched | None:
         cursor = self._cursors.get(tp)
         if cursor is None:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from streams.commands.alerts import WrongTime, alert_line, time_ms
+from streams.commands.alerts import alert_line
+from streams.moments import WrongTime, time_ms
 
 NOW: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW_MS: Final = 1_767_268_800_000

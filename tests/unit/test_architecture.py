@@ -35,6 +35,16 @@ WALLS: Final = {
         ours=("schemas", "streams.core", "streams.state", "streams.transport.unpacking"),
         others=("aiokafka", "structlog"),
     ),
+    "streams.investigate": MayImport(
+        ours=(
+            *("schemas", "streams.core", "streams.investigate", "streams.state"),
+            *("streams.transport", "streams.watch", "streams.failures", "streams.interpreter"),
+            *("streams.log_reader", "streams.moments", "streams.permissions"),
+            *("streams.reachable", "streams.rulebook", "streams.settings", "streams.topic_admin"),
+            *("streams.topics", "streams.unreachable"),
+        ),
+        others=("aiokafka", "orjson", "pyarrow"),
+    ),
 }
 
 # What would let the core wait, read a clock, speak or be different from one run to the next.

@@ -1,0 +1,109 @@
+"""The verdicts on one partition number within a stretch, from merged records on.
+
+Owns which verdicts count, and what happens where the rules change. Knows no broker and no file.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.alerts import Alert
+from schemas.deadletters import DeadLetter
+from streams.core.decisions import Decision, Place
+from streams.core.rules import Policy
+from streams.core.sequence import Entry
+from streams.core.tracker import Tracker
+from streams.investigate.stretch import Portion
+
+OVERDUE_ORDERS_MAX: Final = 5_000  # Settled at once; their alerts are handed on together.
+NEVER_AGAIN_MS: Final = 2**62
+
+Tell = Callable[[list[Alert]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The policy that verdicts are made by at first, and the frontiers from which on another is,
+    as a worker that is stopped and started with other rules has it."""
+
+    first: Policy
+    later: tuple[tuple[int, Policy], ...] = ()
+
+
+@dataclass(slots=True)
+class Judge:
+    """Tells the alerts that take effect in the stretch, by their time; of an order in its order."""
+
+    place: Place
+    portion: Portion
+    timeline: Timeline
+    tell: Tell
+    is_accounted: bool = False  # Someone takes the book's changes after each step.
+    tracker: Tracker = field(init=False)
+    dead_letters: int = 0
+    _waiting: list[Alert] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)  # Of trackers before a change of rules.
+    _switches: list[tuple[int, Policy]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tracker = Tracker(self.place, self.timeline.first, self.portion.history)
+        self._switches = list(self.timeline.later)
+
+    @property
+    def next_switch_ms(self) -> int:
+        """The frontier at which the rules change next: a step must not pass it."""
+        return self._switches[0][0] if self._switches else NEVER_AGAIN_MS
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What the trackers counted."""
+        return self._counts + self.tracker.counts
+
+    def work(self, entries: Sequence[Entry], frontier_ms: int) -> None:
+        """Judge the next records, and the timers up to the frontier."""
+        tracker, portion = self.tracker, self.portion
+        self._sort_out(tracker.apply(entries) if entries else [])
+        while True:
+            self._sort_out(tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
+            if not tracker.is_overdue:
+                break
+            next_ms = tracker.book.timers.next_ms()
+            self._hand_on(frontier_ms if next_ms is None else next_ms)
+        self._hand_on(portion.to_ms)
+        if not self.is_accounted:
+            tracker.book.forget_changes()
+        if frontier_ms >= self.next_switch_ms:
+            self._change_to(self._switches.pop(0)[1])
+
+    def _sort_out(self, told: list[Decision]) -> None:
+        from_ms, to_ms = self.portion.from_ms, self.portion.to_ms
+        for decision in told:
+            if isinstance(decision, DeadLetter):
+                timestamp_ms = decision.unreadable.record.timestamp_ms
+                self.dead_letters += from_ms <= timestamp_ms < to_ms
+            elif from_ms <= decision.effect_ms < to_ms:
+                self._waiting.append(decision)
+
+    def _hand_on(self, before_ms: int) -> None:
+        """Tell what takes effect before then; what is left may still be preceded by more."""
+        if self._waiting:
+            self._waiting.sort(key=_by_effect)  # Stable: of an order in its order.
+            count = bisect_left(self._waiting, (before_ms, ""), key=_by_effect)
+            ready, self._waiting = self._waiting[:count], self._waiting[count:]
+            self.tell(ready)
+
+    def _change_to(self, policy: Policy) -> None:
+        """As a worker does that is started anew with other rules: orders keep their deadline."""
+        before = self.tracker
+        self._counts += before.counts
+        self.tracker = Tracker(self.place, policy, self.portion.history)
+        closed = sorted(before.book.closed, key=lambda found: found[1].closed_at_ms)
+        for hashed, closing in closed:
+            self.tracker.book.closed.add(hashed, closing)
+        self.tracker.book.restore_orders(before.book.orders)
+
+
+def _by_effect(alert: Alert) -> tuple[int, str]:
+    return alert.effect_ms, alert.order_id

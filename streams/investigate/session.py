@@ -1,0 +1,92 @@
+"""A replay from its settings to its alerts in temporary files: what commands build on.
+
+Owns the order of the steps: look at the topics, plan, read, judge, merge.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streams.core.rules import Policy
+from streams.investigate.inputs import OnRead
+from streams.investigate.planning import Planner
+from streams.investigate.replay import Replayed, replay, spool_path
+from streams.investigate.spool import Row, merged
+from streams.investigate.spread import Share, replay_spread, shared_out
+from streams.investigate.stretch import Asked, Portion
+from streams.reachable import reachable
+from streams.rulebook import load_policy
+from streams.settings import Settings
+from streams.topics import Refused, unequal_inputs
+from streams.transport.log_bounds import LogBounds
+from streams.watch import Duty
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Settings with the rules they name; `overrides` are those that were given for this replay."""
+
+    settings: Settings
+    policy: Policy
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    back_ms: int | None = None
+
+    @classmethod
+    def of(
+        cls, settings: Settings, overrides: Mapping[str, Any], back_ms: int | None = None
+    ) -> "Session":
+        """With the rules that the settings name; RulebookError for wrong ones."""
+        return cls(settings, load_policy(settings), overrides, back_ms)
+
+    @property
+    def duty(self) -> Duty:
+        """As the worker has it."""
+        settings = self.settings
+        topics = (
+            settings.submitted_topic,
+            settings.returned_topic,
+            settings.alerts_topic,
+            settings.dead_letters_topic,
+        )
+        return Duty(settings.app_id, *topics, self.policy, worker="")
+
+    async def plan(self, stretch: Asked) -> list[Portion]:
+        """What has to be read; Refused, BrokerUnavailable, WrongUse."""
+        settings = self.settings
+        inputs = (settings.submitted_topic, settings.returned_topic)
+        found = await reachable(settings, inputs)
+        wrong = unequal_inputs(settings, found)
+        if wrong:
+            raise Refused(wrong)
+        numbers = stretch.chosen(found[settings.submitted_topic].partitions)
+        async with LogBounds(settings.kafka_client_options()) as bounds:
+            planner = Planner(bounds, self.duty, settings.grace_ms, self.back_ms)
+            return await planner.portions(numbers, stretch)
+
+    def run(
+        self, portions: list[Portion], folder: Path, *, processes: int, on_read: OnRead
+    ) -> Replayed:
+        """Read and judge; the alerts are in `folder` then."""
+        if processes == 1 or len(portions) == 1:
+            options = self.settings.kafka_client_options()
+            return asyncio.run(replay(options, self.duty, portions, folder=folder, on_read=on_read))
+        duty = self.duty
+        topics = (
+            duty.submitted_topic,
+            duty.returned_topic,
+            duty.alerts_topic,
+            duty.dead_letters_topic,
+        )
+        shares = [
+            Share(dict(self.overrides), topics, duty.app_id, self.policy.text(), share, folder)
+            for share in shared_out(portions, processes)
+        ]
+        return replay_spread(shares, on_read=on_read)
+
+
+def rows(portions: list[Portion], folder: Path) -> Iterator[Row]:
+    """The alerts of a run, by time."""
+    numbers = [portion.partition for portion in portions]
+    return merged({number: spool_path(folder, number) for number in numbers})
