@@ -30,6 +30,7 @@ def diff(
 
     Example: returnwatch diff live replay.jsonl --from=-2h
     """
+    settings = load_settings()
     for name in (before, after):
         check_set(name)
     if before == after:
@@ -39,7 +40,6 @@ def diff(
         raise WrongUse("Alerts are told apart by time: give --from and --to as times.")
     start_ms, end_ms = asked.start.time_ms, asked.end.time_ms
     span = (start_ms or 0, FOREVER_MS if end_ms is None else end_ms)
-    settings = load_settings()
     found = compared(_values(before, settings, span), _values(after, settings, span))
     sizes = f"{before} has {found.sizes[0]:,} alerts, {after} has {found.sizes[1]:,}."
     out.print(sizes, markup=False)

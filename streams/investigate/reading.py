@@ -3,19 +3,19 @@
 Owns when a side has been read far enough and when it is too far ahead of the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from schemas.codec import read_return, read_submission
+from schemas.codec import read_returns, read_submissions
 from schemas.records import RETURNED, SUBMITTED, Record
-from streams.core.sequence import Entry, Event, Mark, Stretch
+from streams.core.sequence import Entry, Mark, Stretch
 from streams.core.sequence import Sequence as RecordSequence
 from streams.investigate.stretch import Portion
 
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead waits.
 
-_READERS: Final[tuple[Callable[[Record], Event], ...]] = (read_submission, read_return)
+_READERS: Final = (read_submissions, read_returns)
 
 
 class Works(Protocol):
@@ -59,9 +59,7 @@ class Reading:
 
     def feed(self, side: int, bounds: tuple[int, int], records: Sequence[Record]) -> None:
         """Take in what was read next of one side, as [from offset, next offset) and its records."""
-        read = _READERS[side]
-        events = [read(record) for record in records]
-        self.sequence.feed(side, Stretch(*bounds, records, events))
+        self.sequence.feed(side, Stretch(*bounds, records, _READERS[side](records)))
         self.records += len(records)
         self._prove(side)
 

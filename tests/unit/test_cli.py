@@ -35,7 +35,12 @@ def commands(app: App, *words: str) -> Iterator[tuple[str, ...]]:
 
 COMMANDS = list(commands(cli.app))
 # What has to be given, where a command does not start without.
-GIVEN = {("send",): ["order-submitted"], ("trace",): ["A-1"], ("dead-letters", "show"): ["0:1"]}
+GIVEN = {
+    ("send",): ["order-submitted"],
+    ("trace",): ["A-1"],
+    ("dead-letters", "show"): ["0:1"],
+    ("diff",): ["live", "replay.jsonl"],
+}
 
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -174,6 +179,21 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["dead-letters", "requeue", "0:1", "--fix", "provider=acme"], "a value in JSON"),
         (["dead-letters", "requeue", "--field", "a", "--fix", 'key="b"'], "name one dead letter"),
         (["dead-letters", "list", "--topic", "order-alerts"], "is none of the inputs"),
+        (["replay", "--from", "soon"], "--from soon is no place in the topics"),
+        (["replay", "--to", "1:2"], "--to 1:2 is no place in the topics"),
+        (["replay", "--from=-1h", "--to=-2h"], "--to -2h is not after --from -1h"),
+        (["replay", "--processes", "0"], "--processes"),
+        (["replay", "--return-within-s", "0"], "RETURNWATCH_RETURN_WITHIN_S must be"),
+        (["replay", "--rules", "nowhere.toml"], "RETURNWATCH_RULES must be a file that exists"),
+        (["replay", "--out", "alerts.xlsx"], "must end in .jsonl, .csv or .parquet"),
+        (["replay", "--out", "nowhere/alerts.csv"], "there is no folder nowhere"),
+        (["replay", "--to-topic", "order-alerts"], "is one of the worker's own topics"),
+        (["replay", "--to-topic", "returnwatch-changelog"], "is one of the worker's own topics"),
+        (["replay", "--diff", "nowhere.jsonl"], "nowhere.jsonl is no file"),
+        (["diff", "live"], "AFTER"),
+        (["diff", "live", "nowhere.csv"], "nowhere.csv is no file"),
+        (["diff", "live", "live"], "Both sets are live"),
+        (["diff", "live", "pyproject.toml", "--from", "soon"], "is no file"),
         (["config", "more"], "`returnwatch config` does not take 'more'"),
     ],
     ids=" ".join,
