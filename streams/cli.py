@@ -32,6 +32,7 @@ SUMMARIES: Final = {
     "trace": "Tell everything about one order, in time order, and what happened in one sentence.",
     "dead-letters": "List or show the records that were set aside, or send them again, once each.",
     "replay": "Make the verdicts on a stretch of the topics again, or see those of other rules.",
+    "audit": "Compare what was told with what should have been, and say how the orders ended.",
     "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
     "changed.",
     "rules": "Ask the rules.",

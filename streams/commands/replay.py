@@ -91,11 +91,11 @@ def replay(
     overrides = (what_if or WhatIfOptions()).overrides()
     settings = load_settings(**overrides)
     wishes.check(settings)
-    session = Session.of(settings, overrides, (read_back or ReadBackOption()).ms)
+    session = Session.of(settings, overrides)
     tune()
     if wishes.to_topic is not None:
         asyncio.run(reachable(settings, [wishes.to_topic], Operation.WRITE))
-    portions = asyncio.run(session.plan(asked))
+    portions = asyncio.run(session.plan(asked, back_ms=(read_back or ReadBackOption()).ms))
     with tempfile.TemporaryDirectory(prefix="returnwatch-replay-") as name:
         began_s = time.monotonic()
         with Meter("replaying", sum(portion.offsets for portion in portions)) as meter:

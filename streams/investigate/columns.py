@@ -5,16 +5,28 @@ so that nothing is lost.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from schemas.alerts import KEYS
 
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The columns of a table, and which of them hold times (RFC 3339) or integers; the rest are
+    texts."""
+
+    columns: tuple[str, ...]
+    times: tuple[str, ...]
+    integers: tuple[str, ...]
+
+
 PLACE: Final = ("topic", "partition", "offset")
 NESTED: Final = ("interim", "older", "unreadable")  # As JSON texts.
-TIMES: Final = ("effect", "submitted_at", "deadline", "returned_at", "arrived_at")
-INTEGERS: Final = (
+_TIMES: Final = ("effect", "submitted_at", "deadline", "returned_at", "arrived_at")
+_INTEGERS: Final = (
     *("attempt", "amount_minor", "return_within_ms", "late_by_ms"),
     *("source_partition", "source_offset"),
 )
@@ -31,7 +43,7 @@ def _names() -> Iterator[str]:
     yield "value"
 
 
-COLUMNS: Final = tuple(_names())
+ALERTS: Final = Sheet(tuple(_names()), _TIMES, _INTEGERS)
 
 
 def row(effect: str, value: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.alerts import Alert
 from schemas.deadletters import DeadLetter
@@ -21,6 +21,19 @@ OVERDUE_ORDERS_MAX: Final = 5_000  # Settled at once; their alerts are handed on
 NEVER_AGAIN_MS: Final = 2**62
 
 Tell = Callable[[list[Alert]], None]
+
+
+class Account(Protocol):
+    """Who keeps an account of the orders, step by step."""
+
+    def note(
+        self,
+        entries: Sequence[Entry],
+        alerts: Sequence[Alert],
+        *,
+        orders: dict[bytes, bytes],
+        changes: tuple[dict[bytes, bytes | None], bytes],
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +53,11 @@ class Judge:
     portion: Portion
     timeline: Timeline
     tell: Tell
-    is_accounted: bool = False  # Someone takes the book's changes after each step.
+    account: Account | None = None
     tracker: Tracker = field(init=False)
     dead_letters: int = 0
     _waiting: list[Alert] = field(default_factory=list)
+    _step: list[Alert] = field(default_factory=list)  # All that the newest step told.
     _counts: Counter[str] = field(default_factory=Counter)  # Of trackers before a change of rules.
     _switches: list[tuple[int, Policy]] = field(init=False)
 
@@ -64,6 +78,7 @@ class Judge:
     def work(self, entries: Sequence[Entry], frontier_ms: int) -> None:
         """Judge the next records, and the timers up to the frontier."""
         tracker, portion = self.tracker, self.portion
+        self._step.clear()
         self._sort_out(tracker.apply(entries) if entries else [])
         while True:
             self._sort_out(tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
@@ -72,8 +87,11 @@ class Judge:
             next_ms = tracker.book.timers.next_ms()
             self._hand_on(frontier_ms if next_ms is None else next_ms)
         self._hand_on(portion.to_ms)
-        if not self.is_accounted:
+        if self.account is None:
             tracker.book.forget_changes()
+        else:
+            orders, changes = tracker.book.orders, tracker.book.take_changes()
+            self.account.note(entries, self._step, orders=orders, changes=changes)
         if frontier_ms >= self.next_switch_ms:
             self._change_to(self._switches.pop(0)[1])
 
@@ -83,8 +101,11 @@ class Judge:
             if isinstance(decision, DeadLetter):
                 timestamp_ms = decision.unreadable.record.timestamp_ms
                 self.dead_letters += from_ms <= timestamp_ms < to_ms
-            elif from_ms <= decision.effect_ms < to_ms:
+                continue
+            if from_ms <= decision.effect_ms < to_ms:
                 self._waiting.append(decision)
+            if self.account is not None:
+                self._step.append(decision)
 
     def _hand_on(self, before_ms: int) -> None:
         """Tell what takes effect before then; what is left may still be preceded by more."""

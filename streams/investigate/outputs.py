@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
+import orjson
+
 from schemas.times import milliseconds, rfc3339
 from streams.failures import WrongUse
 from streams.investigate import columns
+from streams.investigate.columns import Sheet
 from streams.investigate.spool import Row
 
 PARQUET_ROWS: Final = 10_000  # Of a row group, all of them in memory.
@@ -28,7 +31,7 @@ def check_out(out: str) -> None:
     if out == STDOUT:
         return
     path = Path(out)
-    if path.suffix not in _WRITERS:
+    if path.suffix not in _READERS:
         raise WrongUse(
             f"--out {out} must end in .jsonl, .csv or .parquet, or be - for JSON lines on standard "
             "output."
@@ -41,14 +44,27 @@ def check_out(out: str) -> None:
 
 def write_rows(out: str, rows: Iterable[Row]) -> int:
     """Write alerts to a file, or to standard output; how many."""
+    if out == STDOUT or Path(out).suffix == ".jsonl":
+        return write_lines(out, (row.value for row in rows))
+    table = (columns.row(rfc3339(row.effect_ms), row.value) for row in rows)
+    return write_table(out, columns.ALERTS, table)
+
+
+def write_table(out: str, sheet: Sheet, table: Iterable[dict[str, Any]]) -> int:
+    """Write rows with these columns to a file, or to standard output; how many."""
+    if out == STDOUT or Path(out).suffix == ".jsonl":
+        return write_lines(out, map(orjson.dumps, table))
+    write = _csv if Path(out).suffix == ".csv" else _parquet
+    with _complete(Path(out)) as beside:
+        return write(beside, sheet, table)
+
+
+def write_lines(out: str, lines: Iterable[bytes]) -> int:
+    """Write lines as they are to a file, or to standard output; how many."""
     if out == STDOUT:
-        return _write_lines(sys.stdout.buffer, rows)
-    path = Path(out)
-    try:
-        with _complete(path) as beside:
-            return _WRITERS[path.suffix](beside, rows)
-    except OSError as error:
-        raise WrongUse(f"{out} cannot be written: {error.strerror or error}.") from error
+        return _put_lines(sys.stdout.buffer, lines)
+    with _complete(Path(out)) as beside, beside.open("wb") as file:
+        return _put_lines(file, lines)
 
 
 def values_of(path: Path) -> Iterator[bytes]:
@@ -69,51 +85,48 @@ def _complete(path: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _jsonl(path: Path, rows: Iterable[Row]) -> int:
-    with path.open("wb") as file:
-        return _write_lines(file, rows)
-
-
-def _write_lines(file: IO[bytes], rows: Iterable[Row]) -> int:
+def _put_lines(file: IO[bytes], lines: Iterable[bytes]) -> int:
     count = 0
-    for row in rows:
-        file.write(row.value + b"\n")
+    for line in lines:
+        file.write(line + b"\n")
         count += 1
     file.flush()
     return count
 
 
-def _csv(path: Path, rows: Iterable[Row]) -> int:
+def _csv(path: Path, sheet: Sheet, table: Iterable[dict[str, Any]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns.COLUMNS)
+        writer = csv.DictWriter(file, sheet.columns)
         writer.writeheader()
-        for row in rows:
-            writer.writerow(columns.row(rfc3339(row.effect_ms), row.value))
+        for fields in table:
+            writer.writerow(fields)
             count += 1
     return count
 
 
-def _parquet(path: Path, rows: Iterable[Row]) -> int:
+def _parquet(path: Path, sheet: Sheet, table: Iterable[dict[str, Any]]) -> int:
     pyarrow, parquet = _pyarrow()
-    schema = pyarrow.schema([(name, _type_of(name, pyarrow)) for name in columns.COLUMNS])
+    types = [(name, _type_of(name, sheet, pyarrow)) for name in sheet.columns]
+    schema = pyarrow.schema(types)
     count = 0
     with parquet.ParquetWriter(path, schema) as writer:
-        for batch in _batches(rows):
+        for batch in _batches(sheet, table):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
             count += len(batch)
     return count
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
+def _batches(sheet: Sheet, table: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
-    for row in rows:
-        fields = columns.row(rfc3339(row.effect_ms), row.value)
-        for name in columns.TIMES:
+    for fields in table:
+        for name in sheet.times:
             if fields.get(name) is not None:
                 fields[name] = milliseconds(fields[name])
         batch.append(fields)
@@ -124,10 +137,10 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _type_of(name: str, pyarrow: Any) -> Any:
-    if name in columns.TIMES:
+def _type_of(name: str, sheet: Sheet, pyarrow: Any) -> Any:
+    if name in sheet.times:
         return pyarrow.timestamp("ms", tz="UTC")
-    return pyarrow.int64() if name in columns.INTEGERS else pyarrow.string()
+    return pyarrow.int64() if name in sheet.integers else pyarrow.string()
 
 
 def _read_lines(path: Path) -> Iterator[bytes]:
@@ -161,11 +174,6 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-_WRITERS: Final[dict[str, Callable[[Path, Iterable[Row]], int]]] = {
-    ".jsonl": _jsonl,
-    ".csv": _csv,
-    ".parquet": _parquet,
-}
 _READERS: Final[dict[str, Callable[[Path], Iterator[bytes]]]] = {
     ".jsonl": _read_lines,
     ".csv": _read_csv,

@@ -6,8 +6,8 @@ first ones.
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -33,6 +33,8 @@ class Planner:
     duty: Duty
     grace_ms: int
     back_ms: int | None = None  # Other than the policy has it.
+    # By partition number: a worker that began inside the log knows nothing of what came before.
+    known_from_ms: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def policy(self) -> Policy:
@@ -75,10 +77,11 @@ class Planner:
             from_ms=from_ms,
             to_ms=min(to_ms, proven_ms),
         )
-        if from_ms == NEVER_MS:
+        known_ms = self.known_from_ms.get(partition, 0)
+        if from_ms == NEVER_MS and not known_ms:
             return await self._cut(portion, logs, (True, True))
         back_ms = read_back_ms(self.policy) if self.back_ms is None else self.back_ms
-        entered_ms = max(from_ms - back_ms, 0)
+        entered_ms = max(from_ms - back_ms, known_ms, 0)
         found = await self.bounds.offsets_for_time(logs.tps, entered_ms)
         starts = tuple(
             max(min(found[tp], end), start)
@@ -104,7 +107,7 @@ class Planner:
             if start == 0 or not is_first[side]:
                 continue
             first_ms = await self._first_ms(tp, start, logs)
-            if portion.from_ms != NEVER_MS and first_ms <= (portion.entered_ms or 0):
+            if portion.entered_ms is not None and first_ms <= portion.entered_ms:
                 continue
             cut_ms = max(cut_ms or 0, first_ms)
             where = f"{tp.topic} partition {tp.partition} begins at offset {start}"

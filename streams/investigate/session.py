@@ -31,14 +31,11 @@ class Session:
     settings: Settings
     policy: Policy
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    back_ms: int | None = None
 
     @classmethod
-    def of(
-        cls, settings: Settings, overrides: Mapping[str, Any], back_ms: int | None = None
-    ) -> "Session":
+    def of(cls, settings: Settings, overrides: Mapping[str, Any]) -> "Session":
         """With the rules that the settings name; RulebookError for wrong ones."""
-        return cls(settings, load_policy(settings), overrides, back_ms)
+        return cls(settings, load_policy(settings), overrides)
 
     @property
     def duty(self) -> Duty:
@@ -52,8 +49,15 @@ class Session:
         )
         return Duty(settings.app_id, *topics, self.policy, worker="")
 
-    async def plan(self, stretch: Asked) -> list[Portion]:
-        """What has to be read; Refused, BrokerUnavailable, WrongUse."""
+    async def plan(
+        self,
+        stretch: Asked,
+        *,
+        back_ms: int | None = None,
+        known_from_ms: Mapping[int, int] | None = None,
+    ) -> list[Portion]:
+        """What has to be read; `back_ms` and `known_from_ms` as the planner has them. Refused,
+        BrokerUnavailable, WrongUse."""
         settings = self.settings
         inputs = (settings.submitted_topic, settings.returned_topic)
         found = await reachable(settings, inputs)
@@ -62,7 +66,9 @@ class Session:
             raise Refused(wrong)
         numbers = stretch.chosen(found[settings.submitted_topic].partitions)
         async with LogBounds(settings.kafka_client_options()) as bounds:
-            planner = Planner(bounds, self.duty, settings.grace_ms, self.back_ms)
+            planner = Planner(
+                bounds, self.duty, settings.grace_ms, back_ms, known_from_ms=known_from_ms or {}
+            )
             return await planner.portions(numbers, stretch)
 
     def run(

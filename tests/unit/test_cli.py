@@ -194,6 +194,8 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["diff", "live", "nowhere.csv"], "nowhere.csv is no file"),
         (["diff", "live", "live"], "Both sets are live"),
         (["diff", "live", "pyproject.toml", "--from", "soon"], "is no file"),
+        (["audit", "--from", "soon"], "--from soon is no place in the topics"),
+        (["audit", "--out", "statement.txt"], "must end in .jsonl, .csv or .parquet"),
         (["config", "more"], "`returnwatch config` does not take 'more'"),
     ],
     ids=" ".join,

@@ -1,0 +1,187 @@
+"""How the orders of a stretch ended: each submitted in it once, with its end and its money.
+
+An order that is submitted anew after its end, as a newer attempt or once it was forgotten, counts
+anew. Owns a file of rows, so that memory holds only the orders that have not ended.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+
+import orjson
+
+from schemas.alerts import Alert
+from schemas.events import Submission
+from schemas.records import SUBMITTED
+from schemas.times import rfc3339
+from streams.core.closed import HASH_BYTES, closing_ms, entries_of, order_hash
+from streams.core.orders import State
+from streams.core.outcomes import FINAL_OUTCOMES
+from streams.core.sequence import Entry
+from streams.investigate.columns import Sheet
+from streams.investigate.stretch import Portion
+
+IN_TIME: Final = "in time"
+LATE: Final = "late"
+TIMED_OUT: Final = "timed out"
+UNDECIDED: Final = "undecided"
+ENDS: Final = (
+    *((IN_TIME, outcome) for outcome in FINAL_OUTCOMES),
+    *((LATE, outcome) for outcome in FINAL_OUTCOMES),
+    (TIMED_OUT, None),
+    (UNDECIDED, None),
+)
+NAMED_MAX: Final = 10  # Undecided orders that are named for people.
+SHEET: Final = Sheet(
+    columns=(
+        *("order_id", "attempt", "partition", "offset", "kind", "provider", "merchant", "player"),
+        *("amount_minor", "currency", "submitted_at", "arrived_at", "end", "outcome", "ended_at"),
+    ),
+    times=("submitted_at", "arrived_at", "ended_at"),
+    integers=("attempt", "partition", "offset", "amount_minor"),
+)
+
+End = tuple[str, str | None]  # How, and the outcome if there is one.
+
+
+@dataclass(slots=True)
+class Totals:
+    """Orders and money by end, and the first orders that are undecided."""
+
+    orders: Counter[End] = field(default_factory=Counter)
+    money: Counter[tuple[End, str]] = field(default_factory=Counter)
+    undecided: list[str] = field(default_factory=list)
+
+    def add(self, end: End, submission: Submission) -> None:
+        """One more order has ended so."""
+        self.orders[end] += 1
+        if submission.currency is not None:
+            self.money[end, submission.currency] += submission.amount_minor or 0
+        if end[0] == UNDECIDED and len(self.undecided) < NAMED_MAX:
+            self.undecided.append(submission.order_id)
+
+
+@dataclass(slots=True)
+class _Pending:
+    submission: Submission  # Of the newest attempt.
+    offset: int
+    arrival_ms: int
+    timed_out_ms: int | None = None
+
+    @property
+    def attempt(self) -> int:
+        return self.submission.attempt or 1
+
+
+@dataclass(slots=True)
+class Statement:
+    """Of one partition number; `note` is called after each step of its tracker."""
+
+    portion: Portion
+    totals: Totals
+    file: IO[bytes]
+    _pending: dict[bytes, _Pending] = field(default_factory=dict)  # By the hash of the order.
+
+    def note(
+        self,
+        entries: Sequence[Entry],
+        alerts: Iterable[Alert],
+        *,
+        orders: dict[bytes, bytes],
+        changes: tuple[dict[bytes, bytes | None], bytes],
+    ) -> None:
+        """What a step was made of: its records, what it told, the orders kept now, and what the
+        book says has changed."""
+        fresh = self._submitted(entries)
+        late = self._told(alerts)
+        changed, closings = changes
+        for entry in entries_of(closings):
+            self._closed(entry, late)
+        for key, packed in changed.items():
+            if packed is None:
+                self._forgotten(order_hash(key))
+        for hashed in fresh:
+            pending = self._pending.get(hashed)
+            if pending is None or pending.submission.order_id.encode() in orders:
+                continue
+            if pending.timed_out_ms is None:
+                del self._pending[hashed]  # A duplicate of an order that had ended.
+            else:
+                self._forgotten(hashed)
+
+    def finish(self, orders: dict[bytes, bytes]) -> None:
+        """At the end of the stretch, what has not ended is undecided, or has timed out."""
+        for hashed in list(self._pending):
+            pending = self._pending.pop(hashed)
+            packed = orders.get(pending.submission.order_id.encode())
+            is_open = packed is not None and packed[0] == State.OPEN
+            end = (UNDECIDED if is_open else TIMED_OUT, None)
+            self._end(pending, end, None if is_open else pending.timed_out_ms)
+
+    def _submitted(self, entries: Sequence[Entry]) -> list[bytes]:
+        """The hashes of the orders that may have opened."""
+        from_ms, fresh = self.portion.from_ms, []
+        for arrival_ms, side, offset, event, record, _ in entries:
+            if side != SUBMITTED or arrival_ms < from_ms or not isinstance(event, Submission):
+                continue
+            hashed = order_hash(record.key or b"")
+            pending = self._pending.get(hashed)
+            if pending is None:
+                self._pending[hashed] = _Pending(event, offset, arrival_ms)
+                fresh.append(hashed)
+            elif (event.attempt or 1) > pending.attempt:
+                pending.submission, pending.offset = event, offset
+        return fresh
+
+    def _told(self, alerts: Iterable[Alert]) -> set[tuple[bytes, int]]:
+        """Notes time-outs; gives what returned late, and when."""
+        late = set()
+        for alert in alerts:
+            if alert.type == "returned_late":
+                late.add((order_hash(alert.order_id.encode()), alert.effect_ms))
+            elif alert.type == "timed_out":
+                pending = self._pending.get(order_hash(alert.order_id.encode()))
+                if pending is not None and pending.arrival_ms <= alert.effect_ms:
+                    pending.timed_out_ms = alert.effect_ms
+        return late
+
+    def _closed(self, entry: bytes, late: set[tuple[bytes, int]]) -> None:
+        hashed, attempt, outcome = entry[:HASH_BYTES], entry[HASH_BYTES], entry[HASH_BYTES + 1]
+        pending, at_ms = self._pending.get(hashed), closing_ms(entry)
+        if pending is None or at_ms < pending.arrival_ms or attempt < pending.attempt:
+            return
+        del self._pending[hashed]
+        how = LATE if (hashed, at_ms) in late else IN_TIME
+        self._end(pending, (how, FINAL_OUTCOMES[outcome]), at_ms)
+
+    def _forgotten(self, hashed: bytes) -> None:
+        pending = self._pending.pop(hashed, None)
+        if pending is not None:
+            self._end(pending, (TIMED_OUT, None), pending.timed_out_ms)
+
+    def _end(self, pending: _Pending, end: End, ended_ms: int | None) -> None:
+        self.totals.add(end, pending.submission)
+        row = self._row(pending) | {
+            "end": end[0],
+            "outcome": end[1],
+            "ended_at": None if ended_ms is None else rfc3339(ended_ms),
+        }
+        self.file.write(orjson.dumps(row) + b"\n")
+
+    def _row(self, pending: _Pending) -> dict[str, Any]:
+        sent = pending.submission
+        return {
+            "order_id": sent.order_id,
+            "attempt": pending.attempt,
+            "partition": self.portion.partition,
+            "offset": pending.offset,
+            "kind": sent.kind,
+            "provider": sent.provider,
+            "merchant": sent.merchant,
+            "player": sent.player,
+            "amount_minor": sent.amount_minor,
+            "currency": sent.currency,
+            "submitted_at": rfc3339(sent.submitted_at),
+            "arrived_at": rfc3339(pending.arrival_ms),
+        }
