@@ -120,9 +120,9 @@ class Planner:
             else:
                 quiet_ms = History(first_ms).quiet_until_ms(self.policy)
                 notes.append(
-                    f"{where}, {rfc3339(first_ms)}: orders submitted before are unknown, so nothing"
-                    f" is told of them, and no result before {rfc3339(quiet_ms)} is told as "
-                    "unmatched."
+                    f"{where}, {rfc3339(first_ms)}: orders submitted before are unknown, so they "
+                    "are not told as timed out or late, and no result before "
+                    f"{rfc3339(quiet_ms)} is told as unmatched."
                 )
         history = History(cut_ms, gap_until_ms)
         return replace(portion, history=history, notes=(*portion.notes, *notes))

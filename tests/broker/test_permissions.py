@@ -37,7 +37,12 @@ pytestmark = pytest.mark.real_kafka
 
 PARTITIONS: Final = 2
 TIMEOUT_S: Final = 20.0
-PASSWORDS: Final = {"admin": "admins-own", "watcher": "watchers-own", "reader": "readers-own"}
+PASSWORDS: Final = {
+    "admin": "admins-own",
+    "watcher": "watchers-own",
+    "reader": "readers-own",
+    "stranger": "strangers-own",
+}
 NAMES: Final = Names(
     app_id="returnwatch",
     submitted="order-submitted",
@@ -232,6 +237,29 @@ def test_who_is_granted_nothing_is_told_all_that_is_needed(
     topics = [grant for grant in NEEDED if grant.kind is Kind.TOPIC]
     for grant in [*topics, READ_GROUP, BE_PRODUCER]:
         assert f"  Type: {command(env, grant)}" in told
+
+
+@pytest.mark.parametrize(
+    "words, topics",
+    [
+        (["replay"], [NAMES.submitted, NAMES.returned]),
+        (["audit"], [NAMES.alerts, NAMES.changelog]),
+        (["replay", "--to-topic", "replays"], ["replays"]),
+    ],
+    ids=lambda it: " ".join(it),
+)
+def test_who_may_not_use_a_topic_is_told_the_grant_that_looking_into_it_needs(
+    words: list[str], topics: list[str], walled: KafkaCluster, tmp_path: Path
+) -> None:
+    ended = Shell(login(walled, "stranger"), tmp_path).run(*words)
+
+    operation = "WRITE" if "--to-topic" in words else "READ"
+    assert ended.status == 1
+    assert len(ended.complaints()) == len(topics)
+    for topic, sentence in zip(topics, ended.complaints(), strict=True):
+        assert sentence.startswith(f"The user stranger lacks {operation} on the topic {topic}. ")
+        assert "--allow-principal User:stranger" in sentence
+        assert sentence.endswith(f"--operation {operation.title()} --topic {topic}")
 
 
 def test_a_worker_with_exactly_the_printed_grants_alerts_and_doctor_does_not_disturb_it(
