@@ -20,6 +20,7 @@ class Shell:
     env: Mapping[str, str]
     folder: Path
     more: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = TIMEOUT_S
 
     def run(self, *words: str, text: bytes = b"") -> "Ended":
         done = subprocess.run(
@@ -28,7 +29,7 @@ class Shell:
             capture_output=True,
             env=self.whole_env(),
             cwd=self.folder,
-            timeout=TIMEOUT_S,
+            timeout=self.timeout_s,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
