@@ -40,8 +40,8 @@ class StretchOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class ReadBackOption:
-    """Where reading begins before a stretch."""
+class WarmUpOptions:
+    """How the orders are known that are open where a stretch begins."""
 
     read_back_s: Annotated[
         int | None,
@@ -53,9 +53,18 @@ class ReadBackOption:
         ),
     ] = None
 
+    snapshot: Annotated[
+        Path | None,
+        Parameter(
+            name="--snapshot",
+            help="Go on from a file of `returnwatch snapshot` instead; --from is then where it "
+            "stands, if not given.",
+        ),
+    ] = None
+
     @property
-    def ms(self) -> int | None:
-        """In ms; None if not given."""
+    def back_ms(self) -> int | None:
+        """How far to read back, in ms; None if not given."""
         return None if self.read_back_s is None else self.read_back_s * 1_000
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from streams.commands.comparing import LIVE, check_set, compared, live_values
 from streams.commands.console import err, out
 from streams.commands.meter import Meter
-from streams.commands.options import ReadBackOption, StretchOptions, WhatIfOptions
+from streams.commands.options import StretchOptions, WarmUpOptions, WhatIfOptions
 from streams.commands.summaries import show_differences, show_replay
 from streams.failures import WrongUse
 from streams.interpreter import tune
@@ -71,7 +71,7 @@ class Wishes:
 def replay(
     *,
     stretch: StretchOptions | None = None,
-    read_back: ReadBackOption | None = None,
+    warm_up: WarmUpOptions | None = None,
     what_if: WhatIfOptions | None = None,
     wishes: Wishes | None = None,
     processes: Annotated[
@@ -91,11 +91,12 @@ def replay(
     overrides = (what_if or WhatIfOptions()).overrides()
     settings = load_settings(**overrides)
     wishes.check(settings)
-    session = Session.of(settings, overrides)
+    warm_up = warm_up or WarmUpOptions()
+    session = Session.of(settings, overrides, warm_up.snapshot)
     tune()
     if wishes.to_topic is not None:
         asyncio.run(reachable(settings, [wishes.to_topic], Operation.WRITE))
-    portions = asyncio.run(session.plan(asked, back_ms=(read_back or ReadBackOption()).ms))
+    portions = asyncio.run(session.plan(asked, back_ms=warm_up.back_ms))
     with tempfile.TemporaryDirectory(prefix="returnwatch-replay-") as name:
         began_s = time.monotonic()
         with Meter("replaying", sum(portion.offsets for portion in portions)) as meter:

@@ -16,6 +16,7 @@ from streams.core.rules import Policy
 from streams.core.sequence import Entry
 from streams.core.tracker import Tracker
 from streams.investigate.stretch import Portion
+from streams.state.changelog import State
 
 OVERDUE_ORDERS_MAX: Final = 5_000  # Settled at once; their alerts are handed on together.
 NEVER_AGAIN_MS: Final = 2**62
@@ -53,6 +54,7 @@ class Judge:
     portion: Portion
     timeline: Timeline
     tell: Tell
+    state: State | None = None  # To go on from; else nothing is open at first.
     account: Account | None = None
     tracker: Tracker = field(init=False)
     dead_letters: int = 0
@@ -64,6 +66,12 @@ class Judge:
     def __post_init__(self) -> None:
         self.tracker = Tracker(self.place, self.timeline.first, self.portion.history)
         self._switches = list(self.timeline.later)
+        if self.state is not None:
+            book = self.tracker.book
+            for _, segment in sorted(self.state.segments.items()):
+                book.restore_segment(segment)
+            book.restore_orders(self.state.orders)
+            self.state = None  # The book has it now.
 
     @property
     def next_switch_ms(self) -> int:

@@ -17,7 +17,9 @@ from schemas.times import rfc3339
 from streams.core.history import History
 from streams.core.rules import Policy
 from streams.core.sequence import NEVER_MS
+from streams.failures import WrongUse
 from streams.investigate.stretch import Asked, Limit, Pair, Portion, read_back_ms
+from streams.state.header import Header
 from streams.transport.log_bounds import BrokerUnavailable, LogBounds
 from streams.watch import Duty
 
@@ -35,6 +37,7 @@ class Planner:
     back_ms: int | None = None  # Other than the policy has it.
     # By partition number: a worker that began inside the log knows nothing of what came before.
     known_from_ms: Mapping[int, int] = field(default_factory=dict)
+    headers: Mapping[int, Header] = field(default_factory=dict)  # Of a snapshot to go on from.
 
     @property
     def policy(self) -> Policy:
@@ -77,6 +80,8 @@ class Planner:
             from_ms=from_ms,
             to_ms=min(to_ms, proven_ms),
         )
+        if partition in self.headers:
+            return _continued(portion, self.headers[partition], logs)
         known_ms = self.known_from_ms.get(partition, 0)
         if from_ms == NEVER_MS and not known_ms:
             return await self._cut(portion, logs, (True, True))
@@ -148,6 +153,34 @@ class Planner:
         found = await self.bounds.offsets_for_time(logs.tps, to_ms)
         submitted, returned = _pair(found, logs.tps)
         return min(submitted, logs.ends[SUBMITTED]), min(returned, logs.ends[RETURNED])
+
+
+def _continued(portion: Portion, header: Header, logs: "_Logs") -> Portion:
+    """Where a snapshot goes on; WrongUse where the stretch begins before, or the log later."""
+    if NEVER_MS < portion.from_ms < header.frontier_ms:
+        raise WrongUse(
+            f"The snapshot has decided partition {portion.partition} up to "
+            f"{rfc3339(header.frontier_ms)}: give a --from after that, or an older snapshot."
+        )
+    submitted, returned = header.progress()
+    for tp, side, start, end in zip(
+        logs.tps, (submitted, returned), logs.starts, logs.ends, strict=True
+    ):
+        if not start <= side.next_offset <= end:
+            raise WrongUse(
+                f"The snapshot goes on at offset {side.next_offset} of {tp.topic} partition "
+                f"{tp.partition}, which has offsets {start} to {end}: take a newer one, or leave "
+                "--snapshot out."
+            )
+    return replace(
+        portion,
+        starts=(submitted.next_offset, returned.next_offset),
+        from_ms=max(portion.from_ms, header.frontier_ms),
+        to_ms=max(portion.to_ms, header.frontier_ms),
+        history=History(header.cut_ms, header.gap_until_ms),
+        arrivals_ms=(submitted.arrival_ms, returned.arrival_ms),
+        frontier_ms=header.frontier_ms,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ class Reading:
     _is_given_up: bool = False
 
     def __post_init__(self) -> None:
-        submitted, returned = self.portion.starts
-        self.sequence = RecordSequence((Mark(submitted), Mark(returned)))
+        portion = self.portion
+        submitted, returned = map(Mark, portion.starts, portion.arrivals_ms)
+        self.sequence = RecordSequence((submitted, returned), portion.frontier_ms)
         for side in (SUBMITTED, RETURNED):
             self._prove(side)
 

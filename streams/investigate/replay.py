@@ -9,6 +9,7 @@ from typing import Any
 from streams.investigate.inputs import OnRead, read_portions
 from streams.investigate.judge import Judge, Timeline
 from streams.investigate.reading import Reading
+from streams.investigate.snapshot import read_snapshot
 from streams.investigate.spool import Spool, Tally
 from streams.investigate.stretch import Portion
 from streams.watch import Duty
@@ -27,18 +28,22 @@ async def replay(
     duty: Duty,
     portions: Sequence[Portion],
     *,
+    snapshot: Path | None = None,
     folder: Path,
     on_read: OnRead,
 ) -> Replayed:
     """Judge the portions and leave their alerts in `folder`, a file for each partition number;
-    raises what `read_portions` does."""
+    raises what `read_portions` and, with a snapshot to go on from, `read_snapshot` do."""
+    numbers = [portion.partition for portion in portions]
+    states = {} if snapshot is None else read_snapshot(snapshot, numbers).states
     with ExitStack() as stack:
         pairs: list[tuple[Reading, Judge, Spool]] = []
         for portion in portions:
             path = spool_path(folder, portion.partition)
             spool = stack.enter_context(Spool(path, portion.partition))
             place = duty.place(portion.partition)
-            judge = Judge(place, portion, Timeline(duty.policy), spool.tell)
+            state = states.pop(portion.partition, None)
+            judge = Judge(place, portion, Timeline(duty.policy), spool.tell, state)
             pairs.append((Reading(portion, (judge,)), judge, spool))
         readings = [reading for reading, _, _ in pairs]
         held = await read_portions(client_options, duty, readings, on_read=on_read)

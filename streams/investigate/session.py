@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from streams.core.rules import Policy
+from streams.failures import WrongUse
 from streams.investigate.inputs import OnRead
 from streams.investigate.planning import Planner
 from streams.investigate.replay import Replayed, replay, spool_path
+from streams.investigate.snapshot import read_snapshot
 from streams.investigate.spool import Row, merged
 from streams.investigate.spread import Share, replay_spread, shared_out
 from streams.investigate.stretch import Asked, Portion
 from streams.reachable import reachable
 from streams.rulebook import load_policy
 from streams.settings import Settings
+from streams.state.header import Header
 from streams.topics import Refused, unequal_inputs
 from streams.transport.log_bounds import LogBounds
 from streams.watch import Duty
@@ -31,11 +34,14 @@ class Session:
     settings: Settings
     policy: Policy
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: Path | None = None  # To go on from.
 
     @classmethod
-    def of(cls, settings: Settings, overrides: Mapping[str, Any]) -> "Session":
+    def of(
+        cls, settings: Settings, overrides: Mapping[str, Any], snapshot: Path | None = None
+    ) -> "Session":
         """With the rules that the settings name; RulebookError for wrong ones."""
-        return cls(settings, load_policy(settings), overrides)
+        return cls(settings, load_policy(settings), overrides, snapshot)
 
     @property
     def duty(self) -> Duty:
@@ -57,7 +63,8 @@ class Session:
         known_from_ms: Mapping[int, int] | None = None,
     ) -> list[Portion]:
         """What has to be read; `back_ms` and `known_from_ms` as the planner has them. Refused,
-        BrokerUnavailable, WrongUse."""
+        BrokerUnavailable, WrongUse, with a snapshot SnapshotError."""
+        headers = {} if self.snapshot is None else self._headers(self.snapshot)
         settings = self.settings
         inputs = (settings.submitted_topic, settings.returned_topic)
         found = await reachable(settings, inputs)
@@ -67,7 +74,12 @@ class Session:
         numbers = stretch.chosen(found[settings.submitted_topic].partitions)
         async with LogBounds(settings.kafka_client_options()) as bounds:
             planner = Planner(
-                bounds, self.duty, settings.grace_ms, back_ms, known_from_ms=known_from_ms or {}
+                bounds,
+                self.duty,
+                settings.grace_ms,
+                back_ms,
+                known_from_ms=known_from_ms or {},
+                headers=headers,
             )
             return await planner.portions(numbers, stretch)
 
@@ -77,7 +89,16 @@ class Session:
         """Read and judge; the alerts are in `folder` then."""
         if processes == 1 or len(portions) == 1:
             options = self.settings.kafka_client_options()
-            return asyncio.run(replay(options, self.duty, portions, folder=folder, on_read=on_read))
+            return asyncio.run(
+                replay(
+                    options,
+                    self.duty,
+                    portions,
+                    snapshot=self.snapshot,
+                    folder=folder,
+                    on_read=on_read,
+                )
+            )
         duty = self.duty
         topics = (
             duty.submitted_topic,
@@ -86,10 +107,31 @@ class Session:
             duty.dead_letters_topic,
         )
         shares = [
-            Share(dict(self.overrides), topics, duty.app_id, self.policy.text(), share, folder)
+            Share(
+                dict(self.overrides),
+                topics,
+                duty.app_id,
+                self.policy.text(),
+                share,
+                snapshot=self.snapshot,
+                folder=folder,
+            )
             for share in shared_out(portions, processes)
         ]
         return replay_spread(shares, on_read=on_read)
+
+    def _headers(self, snapshot: Path) -> dict[int, Header]:
+        """Of each partition number that has state."""
+        found = read_snapshot(snapshot)
+        about, settings = found.about, self.settings
+        inputs = (about.submitted_topic, about.returned_topic)
+        if inputs != (settings.submitted_topic, settings.returned_topic):
+            raise WrongUse(
+                f"{snapshot} is about {inputs[0]} and {inputs[1]}, not about the inputs of these "
+                "settings."
+            )
+        states = found.states.items()
+        return {number: it.header for number, it in states if it.header is not None}
 
 
 def rows(portions: list[Portion], folder: Path) -> Iterator[Row]:

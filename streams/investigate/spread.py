@@ -37,6 +37,7 @@ class Share:
     app_id: str
     policy_text: str
     portions: tuple[Portion, ...]
+    snapshot: Path | None
     folder: Path
 
     def duty(self) -> Duty:
@@ -112,7 +113,14 @@ def _work(share: Share, told: Any) -> None:
     try:
         options = load_settings(**share.overrides).kafka_client_options()
         done = asyncio.run(
-            replay(options, share.duty(), share.portions, folder=share.folder, on_read=on_read)
+            replay(
+                options,
+                share.duty(),
+                share.portions,
+                snapshot=share.snapshot,
+                folder=share.folder,
+                on_read=on_read,
+            )
         )
         told.put(("read", unsaid))
         told.put(("done", done))

@@ -13,6 +13,7 @@ from typing import Final
 
 from streams.core.history import History
 from streams.core.rules import Policy
+from streams.core.sequence import NEVER_MS
 from streams.failures import WrongUse
 from streams.moments import WrongTime, time_ms
 
@@ -67,6 +68,9 @@ class Portion:
     to_ms: int
     history: History = field(default_factory=History)
     entered_ms: int | None = None  # What arrived before was passed over; None: nothing was.
+    # Of a snapshot that it goes on from: the arrival of what was worked last, and the frontier.
+    arrivals_ms: Pair = (NEVER_MS, NEVER_MS)
+    frontier_ms: int = NEVER_MS
     notes: tuple[str, ...] = ()  # What cannot be known, a sentence each.
 
     @property

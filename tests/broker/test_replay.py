@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from schemas.times import milliseconds, rfc3339
 from tests.broker import history
-from tests.broker.orders import now_ms
+from tests.broker.orders import Desk, now_ms
 from tests.broker.records import StoredRecord, read_until
 from tests.broker.shell import Shell
-from tests.broker.topics import create_topics, new_names
+from tests.broker.topics import Names, create_topics, new_names
 from tests.broker.worker import WorkerProcess
 from tests.property.logs import Step, steps
 
@@ -153,3 +153,31 @@ def test_what_if_is_what_a_worker_with_those_rules_tells(
     read_until(bootstrap, other.alerts, len(told))
     assert worker.terminate() == 0, worker.text()
     assert told == history.values(history.told(bootstrap, other))
+
+
+def test_from_a_snapshot_it_tells_what_was_told_since_in_one_process_or_two(
+    bootstrap: str, names: Names, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    create_topics(bootstrap, names.topics(2))
+    shell = Shell(names.env(bootstrap, **{**QUICK, "RETURNWATCH_REMEMBER_S": "60"}), tmp_path)
+    desk = Desk(bootstrap, names)
+    worker = start_worker(shell.env)
+    worker.wait_until_ready()
+    desk.submit("told-before", "answered-after")
+    desk.submit("lost-later", "answered-later", return_within_ms=6_000)
+    before = len(read_until(bootstrap, names.alerts, 2))
+    time.sleep(1)  # More than grace and interval: the checkpoint with all of it is written.
+    taken = shell.run("snapshot", "open.parquet")
+    assert taken.status == 0, taken.err
+    desk.answer("answered-after", "answered-later", "never-sent")
+    read_until(bootstrap, names.alerts, before + 3, timeout_s=20)
+    assert worker.terminate() == 0, worker.text()
+
+    again = [replayed(shell, "--snapshot", "open.parquet", "--processes", n) for n in ("1", "2")]
+    early = shell.run("replay", "--snapshot", "open.parquet", "--from", "2026-01-01T00:00:00Z")
+
+    live = sorted(history.told(bootstrap, names), key=lambda record: record.timestamp_ms)
+    assert again[0] == again[1] == history.values(live[before:])
+    (sentence,) = early.complaints()
+    assert early.status == 2
+    assert sentence.startswith("The snapshot has decided partition ")
