@@ -9,6 +9,7 @@ from rich.text import Text
 
 from schemas.times import rfc3339
 from streams.commands.alerts import alert_line
+from streams.commands.console import printable, put_table
 from streams.core.sequence import NEVER_MS
 from streams.investigate.audit import Audited
 from streams.investigate.ledger import DIFFERENT, FALSE, KINDS, MISSING, REPEATED, Finding
@@ -51,7 +52,7 @@ def _show_judgement(console: Console, audited: Audited) -> None:
     table.add_row("right", f"{judgement.right:,}", "")
     for kind in KINDS:
         table.add_row(kind, f"{judgement.counts[kind]:,}", _WORDS[kind])
-    console.print(table)
+    put_table(table, console)
     for kind in KINDS:
         for finding in judgement.first[kind]:
             console.print(Text.assemble(f"  {kind:<9} ", _shown(finding)))
@@ -101,10 +102,10 @@ def _show_totals(console: Console, totals: Totals) -> None:
         money = ", ".join(f"{amount:,} {currency}" for currency, amount in sums.items())
         table.add_row(end[0], end[1] or "", f"{totals.orders[end]:,}", money)
     table.add_row("all", "", f"{totals.orders.total():,}", "")
-    console.print(table)
+    put_table(table, console)
     undecided = totals.orders[UNDECIDED, None]
     if undecided:
-        names = ", ".join(ascii(name)[1:-1] for name in totals.undecided)
+        names = ", ".join(printable(name) for name in totals.undecided)
         more = undecided - len(totals.undecided)
         rest = f" and {more:,} more (--out names all)" if more else ""
         console.print(f"Undecided at the end: {names}{rest}.", markup=False)

@@ -33,14 +33,14 @@ def printable(text: str) -> str:
     )
 
 
-def put_table(table: Table) -> None:
+def put_table(table: Table, console: Console = out) -> None:
     """On a terminal as wide as that; in a pipe as wide as it has to be, nothing folded."""
-    if out.is_terminal:
-        out.print(table, soft_wrap=False)
+    if console.is_terminal:
+        console.print(table, soft_wrap=False)
         return
-    wide = _Console(file=out.file, width=PIPE_MAX, highlight=False)
+    wide = _Console(file=console.file, width=PIPE_MAX, highlight=False)
     wide.width = Measurement.get(wide, wide.options, table).maximum
     with wide.capture() as printed:
         wide.print(table)
     for line in printed.get().splitlines():
-        out.print(line.rstrip(), markup=False)
+        console.print(line.rstrip(), markup=False)

@@ -29,7 +29,7 @@ from streams.investigate.stretch import Portion
 from streams.permissions import Operation
 from streams.reachable import reachable
 from streams.settings import Settings, load_settings
-from streams.topics import wanted_topics
+from streams.topics import counted, wanted_topics
 
 
 @Parameter(name="*")
@@ -94,15 +94,25 @@ def replay(
     warm_up = warm_up or WarmUpOptions()
     session = Session.of(settings, overrides, warm_up.snapshot)
     tune()
-    if wishes.to_topic is not None:
-        asyncio.run(reachable(settings, [wishes.to_topic], Operation.WRITE))
     portions = asyncio.run(session.plan(asked, back_ms=warm_up.back_ms))
+    if wishes.to_topic is not None:
+        asyncio.run(_check_topic(settings, wishes.to_topic, portions))
     with tempfile.TemporaryDirectory(prefix="returnwatch-replay-") as name:
         began_s = time.monotonic()
         with Meter("replaying", sum(portion.offsets for portion in portions)) as meter:
             done = session.run(portions, Path(name), processes=processes, on_read=meter.add)
         show_replay(_console(wishes), portions, done, took_s=time.monotonic() - began_s)
         return _fulfil(wishes, _Made(session, portions, done, Path(name)))
+
+
+async def _check_topic(settings: Settings, topic: str, portions: list[Portion]) -> None:
+    found = (await reachable(settings, [topic], Operation.WRITE))[topic]
+    needed = max(portion.partition for portion in portions) + 1
+    if found.partitions < needed:
+        raise WrongUse(
+            f"{topic} has {counted(found.partitions, 'partition')}, the alerts of this replay need"
+            f" {needed}: widen it, or give another."
+        )
 
 
 @dataclass(frozen=True, slots=True)

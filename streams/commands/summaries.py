@@ -12,6 +12,7 @@ from rich.text import Text
 from schemas.alerts import VALUE_TYPES
 from schemas.times import rfc3339
 from streams.commands.alerts import alert_line
+from streams.commands.console import put_table
 from streams.core.sequence import NEVER_MS
 from streams.investigate.comparison import Change, Differences, Group
 from streams.investigate.replay import Replayed
@@ -37,7 +38,7 @@ def show_replay(out: Console, portions: list[Portion], done: Replayed, *, took_s
         f"({records / max(took_s, 0.001):,.0f} a second)."
     )
     out.print(f"Verdicts from {_span(portions, tallies)}:", markup=False)
-    out.print(_alerts_table(alerts, money))
+    put_table(_alerts_table(alerts, money), out)
     if letters:
         out.print(f"{letters:,} records could not be read.")
     missing = [*_incompleteness(portions, tallies), *done.held]
@@ -93,7 +94,7 @@ def show_differences(out: Console, found: Differences) -> None:
     for name, group in groups:
         by_type = (f"{group.by_type[kind]:,}" for kind in TYPES)
         table.add_row(name, f"{group.count:,}", *by_type, _all_sums(group.money))
-    out.print(table)
+    put_table(table, out)
     for name, group in groups:
         if group.count:
             _show_first(out, name, group)

@@ -281,6 +281,20 @@ def test_a_topic_for_the_output_that_is_not_there_is_one_sentence(
     ]
 
 
+def test_a_topic_for_the_output_that_is_too_narrow_is_one_sentence(
+    shell: Shell, stories: list[str], bootstrap: str, names: Names
+) -> None:
+    topic = f"{names.app_id}-narrow"
+    create_topics(bootstrap, {topic: (1, {})})
+
+    ended = shell.run("replay", "--to-topic", topic)
+
+    assert ended.status == 2
+    assert ended.complaints() == [
+        f"{topic} has 1 partition, the alerts of this replay need 2: widen it, or give another."
+    ]
+
+
 def test_a_file_of_something_else_is_one_sentence(shell: Shell, stories: list[str]) -> None:
     (shell.folder / "other.jsonl").write_text('{"a": 1}\n')
     (shell.folder / "other.parquet").write_text("PAR1")
