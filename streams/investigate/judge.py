@@ -5,7 +5,7 @@ Owns which verdicts count, and what happens where the rules change. Knows no bro
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -25,7 +25,9 @@ Tell = Callable[[list[Alert]], None]
 
 
 class Account(Protocol):
-    """Who keeps an account of the orders, step by step."""
+    """Who keeps an account of the orders: is told of each part that it makes of a step."""
+
+    def parts(self, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]: ...
 
     def note(
         self,
@@ -59,7 +61,7 @@ class Judge:
     tracker: Tracker = field(init=False)
     dead_letters: int = 0
     _waiting: list[Alert] = field(default_factory=list)
-    _step: list[Alert] = field(default_factory=list)  # All that the newest step told.
+    _step: list[Alert] = field(default_factory=list)  # All that was told since the account was.
     _counts: Counter[str] = field(default_factory=Counter)  # Of trackers before a change of rules.
     _switches: list[tuple[int, Policy]] = field(init=False)
 
@@ -85,23 +87,34 @@ class Judge:
 
     def work(self, entries: Sequence[Entry], frontier_ms: int) -> None:
         """Judge the next records, and the timers up to the frontier."""
-        tracker, portion = self.tracker, self.portion
-        self._step.clear()
-        self._sort_out(tracker.apply(entries) if entries else [])
-        while True:
-            self._sort_out(tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
-            if not tracker.is_overdue:
-                break
-            next_ms = tracker.book.timers.next_ms()
-            self._hand_on(frontier_ms if next_ms is None else next_ms)
-        self._hand_on(portion.to_ms)
         if self.account is None:
-            tracker.book.forget_changes()
+            self._sort_out(self.tracker.apply(entries) if entries else [])
+            self._advance(frontier_ms)
+            self.tracker.book.forget_changes()
         else:
-            orders, changes = tracker.book.orders, tracker.book.take_changes()
-            self.account.note(entries, self._step, orders=orders, changes=changes)
+            for part in self.account.parts(entries):
+                self._advance(part[0][0])
+                self._sort_out(self.tracker.apply(part))
+                self._note(self.account, part)
+            self._advance(frontier_ms)
+            self._note(self.account, ())
+        self._hand_on(self.portion.to_ms)
         if frontier_ms >= self.next_switch_ms:
             self._change_to(self._switches.pop(0)[1])
+
+    def _advance(self, to_ms: int) -> None:
+        tracker = self.tracker
+        self._sort_out(tracker.advance(to_ms, OVERDUE_ORDERS_MAX))
+        while tracker.is_overdue:
+            next_ms = tracker.book.timers.next_ms()
+            self._hand_on(to_ms if next_ms is None else next_ms)
+            self._sort_out(tracker.advance(to_ms, OVERDUE_ORDERS_MAX))
+
+    def _note(self, account: Account, entries: Sequence[Entry]) -> None:
+        book = self.tracker.book
+        changes = book.take_changes()
+        account.note(entries, self._step, orders=book.orders, changes=changes)
+        self._step.clear()
 
     def _sort_out(self, told: list[Decision]) -> None:
         from_ms, to_ms = self.portion.from_ms, self.portion.to_ms

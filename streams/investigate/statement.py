@@ -5,7 +5,7 @@ anew. Owns a file of rows, so that memory holds only the orders that have not en
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
@@ -76,12 +76,26 @@ class _Pending:
 
 @dataclass(slots=True)
 class Statement:
-    """Of one partition number; `note` is called after each step of its tracker."""
+    """Of one partition number; `note` is called after each of the parts that it makes."""
 
     portion: Portion
     totals: Totals
     file: IO[bytes]
     _pending: dict[bytes, _Pending] = field(default_factory=dict)  # By the hash of the order.
+
+    def parts(self, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+        """The records of a step, cut before each submission of an order that is pending or was
+        submitted in the same part: so a part has one life of an order at most."""
+        begin, seen = 0, set[bytes]()
+        for at, (_, side, _, _, record, _) in enumerate(entries):
+            if side == SUBMITTED and record.key is not None:
+                hashed = order_hash(record.key)
+                if at > begin and (hashed in seen or hashed in self._pending):
+                    yield entries[begin:at]
+                    begin, seen = at, set()
+                seen.add(hashed)
+        if begin < len(entries):
+            yield entries[begin:]
 
     def note(
         self,
@@ -91,7 +105,7 @@ class Statement:
         orders: dict[bytes, bytes],
         changes: tuple[dict[bytes, bytes | None], bytes],
     ) -> None:
-        """What a step was made of: its records, what it told, the orders kept now, and what the
+        """What a part was made of: its records, what was told, the orders kept now, and what the
         book says has changed."""
         fresh = self._submitted(entries)
         late = self._told(alerts)
@@ -99,13 +113,13 @@ class Statement:
         for entry in entries_of(closings):
             self._closed(entry, late)
         for key, packed in changed.items():
-            if packed is None:
-                self._forgotten(order_hash(key))
+            if not _is_kept(packed) and (hashed := order_hash(key)) not in fresh:
+                self._forgotten(hashed)
         for hashed in fresh:
             pending = self._pending.get(hashed)
-            if pending is None or pending.submission.order_id.encode() in orders:
+            if pending is None or _is_kept(orders.get(pending.submission.order_id.encode())):
                 continue
-            if pending.timed_out_ms is None:
+            if pending.timed_out_ms is None and pending.arrival_ms >= self._told_from_ms:
                 del self._pending[hashed]  # A duplicate of an order that had ended.
             else:
                 self._forgotten(hashed)
@@ -119,9 +133,14 @@ class Statement:
             end = (UNDECIDED if is_open else TIMED_OUT, None)
             self._end(pending, end, None if is_open else pending.timed_out_ms)
 
-    def _submitted(self, entries: Sequence[Entry]) -> list[bytes]:
+    @property
+    def _told_from_ms(self) -> int:
+        """Time-outs of orders that opened before are not told."""
+        return self.portion.history.withheld_until_ms()
+
+    def _submitted(self, entries: Sequence[Entry]) -> set[bytes]:
         """The hashes of the orders that may have opened."""
-        from_ms, fresh = self.portion.from_ms, []
+        from_ms, fresh = self.portion.from_ms, set[bytes]()
         for arrival_ms, side, offset, event, record, _ in entries:
             if side != SUBMITTED or arrival_ms < from_ms or not isinstance(event, Submission):
                 continue
@@ -129,7 +148,7 @@ class Statement:
             pending = self._pending.get(hashed)
             if pending is None:
                 self._pending[hashed] = _Pending(event, offset, arrival_ms)
-                fresh.append(hashed)
+                fresh.add(hashed)
             elif (event.attempt or 1) > pending.attempt:
                 pending.submission, pending.offset = event, offset
         return fresh
@@ -185,3 +204,8 @@ class Statement:
             "submitted_at": rfc3339(sent.submitted_at),
             "arrived_at": rfc3339(pending.arrival_ms),
         }
+
+
+def _is_kept(packed: bytes | None) -> bool:
+    """Whether it is an open or a timed-out order; a return that is held is none."""
+    return packed is not None and packed[0] != State.HELD

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, Final
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.alerts import Alert, encode_alert
@@ -23,6 +23,9 @@ from tests.property.logs import BASE_MS, GRID_MS, Case
 from tests.property.values import PARTITION, TOPICS
 
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=QUIET, phases=[Phase.generate]
+)
 batches = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4)), max_size=12)
 times = st.one_of(st.none(), st.integers(-2, 40).map(lambda step: BASE_MS + step * GRID_MS))
 
@@ -86,7 +89,7 @@ def without_gap(case: Case) -> bool:
 whole = logs.cases.filter(without_gap)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=QUIET)
+@quick
 @given(case=whole, some=batches, from_ms=times, to_ms=times)
 def test_a_stretch_tells_what_takes_effect_in_it_by_time_however_it_is_read(
     case: Case,
@@ -110,7 +113,7 @@ def test_a_stretch_tells_what_takes_effect_in_it_by_time_however_it_is_read(
     assert effects == sorted(effects)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=QUIET)
+@quick
 @given(case=whole, some=batches, from_ms=times, to_ms=times)
 def test_the_statement_is_the_same_however_it_is_read(
     case: Case,
@@ -127,7 +130,7 @@ def test_the_statement_is_the_same_however_it_is_read(
     assert run.statement.totals.orders == at_once.statement.totals.orders
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=QUIET)
+@quick
 @given(case=whole, some=batches)
 def test_the_statement_agrees_with_the_alerts(case: Case, some: list[tuple[int, int]]) -> None:
     run = Run(case)
