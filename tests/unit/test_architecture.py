@@ -41,9 +41,9 @@ WALLS: Final = {
             *("streams.transport", "streams.watch", "streams.failures", "streams.interpreter"),
             *("streams.log_reader", "streams.moments", "streams.permissions"),
             *("streams.reachable", "streams.rulebook", "streams.settings", "streams.topic_admin"),
-            *("streams.topics", "streams.unreachable"),
+            *("streams.topics", "streams.unreachable", "streams.partitioners"),
         ),
-        others=("aiokafka", "orjson", "pyarrow"),
+        others=("aiokafka", "msgspec", "orjson", "pyarrow"),
     ),
 }
 
