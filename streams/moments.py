@@ -15,7 +15,7 @@ class WrongTime(WrongUse):
     """A time that is neither RFC 3339 nor relative."""
 
 
-def time_ms(text: str, now: datetime, *, option: str = "--from") -> int:
+def time_ms(text: str, now: datetime, option: str = "--from") -> int:
     """An RFC 3339 time, or one relative to now such as `-2h`, in ms since 1970, 0 for earlier."""
     try:
         if _RELATIVE.fullmatch(text):

@@ -39,10 +39,9 @@ WALLS: Final = {
         ours=(
             *("schemas", "streams.core", "streams.investigate", "streams.state"),
             *("streams.transport", "streams.watch", "streams.failures", "streams.interpreter"),
-            *("streams.log_reader", "streams.moments", "streams.partitioners"),
-            *("streams.permissions",),
+            *("streams.log_reader", "streams.moments", "streams.permissions"),
             *("streams.reachable", "streams.rulebook", "streams.settings", "streams.topic_admin"),
-            *("streams.topics", "streams.unreachable"),
+            *("streams.topics", "streams.unreachable", "streams.partitioners"),
         ),
         others=("aiokafka", "msgspec", "orjson", "pyarrow"),
     ),
