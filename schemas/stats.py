@@ -18,7 +18,7 @@ OTHER: Final = "(other)"
 HEARTBEAT_S: Final = 5
 
 
-class Money(Struct, frozen=True, omit_defaults=True):
+class Money(Struct, omit_defaults=True):
     """Of one currency, in its smallest unit. Open and overdue are sums at the end of the second:
     of orders that wait, and of those that timed out and had no answer since (as long as they are
     remembered). The other two are of the orders that timed out, and came back, in it."""
@@ -126,9 +126,10 @@ def encode_stats(record: StatsRecord) -> bytes:
 def read_stats(value: bytes) -> StatsRecord:
     """The record again; ValueError if it is none."""
     try:
-        return _decode(value)
+        record: StatsRecord = _decode(value)
     except msgspec.DecodeError as error:
         raise ValueError(f"not a record of order-stats: {error}") from error
+    return record
 
 
 def delay_bucket(delay_ms: int) -> int:
