@@ -87,7 +87,7 @@ def _faults(rng: Random, history: History, count: int) -> Iterator[Fault]:
             cause=cause,
             scope=scope,
             start_s=start_s + rng.randrange(20),
-            seconds=rng.randrange(30, 80),
+            seconds=rng.randrange(40, 80),
             strength=rng.uniform(0.6, 1.0) if cause != "integration" else rng.uniform(0.9, 1.0),
             variant=rng.randrange(60),
         )

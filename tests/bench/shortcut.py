@@ -100,7 +100,7 @@ class Notary:
         """Note a return; its time if it answers the order for good."""
         note, back_id = self._notes.append, answer.id_of(order_id)
         deadline_ms = order.sent_ms + self._within_ms
-        returned = Return(back_id, answer.at_ms, answer.outcome, None, answer.code)  # type: ignore[arg-type] # One of the outcomes.
+        returned = Return(back_id, answer.at_ms, answer.outcome, None, answer.code)
         returned.provider = order.provider
         if answer.spoiled:
             event = _read(order, order_id, RETURNED)
@@ -123,7 +123,7 @@ class Notary:
         event = _read(order, order_id, SUBMITTED)
         note((order.sent_ms, notes.UNREADABLE, (SUBMITTED, event), None))
         for answer in order.answers:
-            returned = Return(order_id, answer.at_ms, answer.outcome, None, answer.code)  # type: ignore[arg-type] # One of the outcomes.
+            returned = Return(order_id, answer.at_ms, answer.outcome, None, answer.code)
             returned.provider = order.provider
             note((answer.at_ms, notes.HELD, returned, None))
             note((answer.at_ms + HOLD_MS, notes.UNMATCHED, returned, order_id.encode()))

@@ -13,12 +13,14 @@ from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.causes import Case, rank
 from streams.core.incidents.families import BY_PROVIDER, FAMILIES
 from streams.core.incidents.fault import Fault
+from streams.core.incidents.kinship import is_one
 from streams.core.incidents.scan import Counts, Found, covers, nats_of, scan, shared
 from streams.core.incidents.sight import EXPECTED_SIGNS, counts_of, silence, usual_of
 from streams.core.incidents.signs import (
     ANSWERED,
     COUNT,
     DEAD_BACK,
+    DEAD_SENT,
     HELD,
     NETWORK,
     SLOW,
@@ -34,10 +36,11 @@ OPEN_NATS: Final = 18.0
 SIGNS_MIN: Final = 3
 SILENCE_NATS_ALONE: Final = 8.0  # With so much, one order that timed out is enough.
 ACTIVE_NATS: Final = 4.0  # Above it a sign keeps an incident open.
-APART_NATS: Final = 3.0  # What a second incident has to explain better than a wider first one.
-MOVE_NATS: Final = 3.0  # What another scope has to explain better than the one told.
+MOVE_NATS: Final = 3.0  # What another scope has to explain better than the one told,
+MOVE_TIMES: Final = 1.05  # and so many times better.
 RESCAN_S: Final = 120
 FRESH_S: Final = 30  # So long causes are ranked each second, then each tenth.
+SPECIFIC: Final = ("permission", "network", "data", "unreadable")  # Say more than `lost`.
 FAULTS_MAX: Final = 100
 NEW_A_SECOND_MAX: Final = 4
 CHANGE_PERMILLE: Final = 600  # What another cause needs to be told instead of the first one.
@@ -107,13 +110,21 @@ class Detective:
         """Whether it is a part of what is open already; that is widened where it has to be."""
         for fault in self._faults:
             is_near = covers(fault.scope, found.scope) or covers(found.scope, fault.scope)
+            if family in BY_PROVIDER and self._is_echo(fault, found):
+                return True
             if is_near and (family in BY_PROVIDER or fault.family in BY_PROVIDER):
                 return True
             counts = self._counts(fault.table, family, fault)
-            if self._shows(fault, found) and _is_one(counts, fault.scope, found.scope):
+            if self._shows(fault, found) and is_one(counts, fault.scope, found.scope):
                 fault.scope = shared(fault.scope, found.scope)
                 return True
         return False
+
+    def _is_echo(self, fault: Fault, found: Found) -> bool:
+        """Whether returns fit no order because their submissions could not be read."""
+        provider = found.scope[0]
+        dead = sum(signs[DEAD_SENT] for at, signs in fault.table.items() if at[0] == provider)
+        return dead > 0 and fault.scope[0] in (None, provider)
 
     def _shows(self, fault: Fault, found: Found) -> bool:
         """Whether the sign that a fault was noticed by is raised outside of it, too."""
@@ -185,21 +196,19 @@ class Detective:
 
     def _move(self, fault: Fault) -> None:
         """To the scope that explains most, if it does so by far."""
-        best, counts_of_best = None, None
-        for family in FAMILIES:
-            if family in BY_PROVIDER and (best is not None or fault.family != family):
-                continue
-            counts = self._counts(fault.table, family, fault)
-            found = scan(counts)
-            if found is None or found.count < SIGNS_MIN:
-                continue
-            if best is None or found.worth > best.worth:
-                best, counts_of_best = found, counts
-        if best is None or counts_of_best is None or best.scope == fault.scope:
+        family, nats = "lost", 0.0
+        for name in SPECIFIC:
+            own = nats_of(self._counts(fault.table, name, fault), fault.scope)
+            if own > max(ACTIVE_NATS, nats):
+                family, nats = name, own
+        counts = self._counts(fault.table, family, fault)
+        best = scan(counts, near=fault.scope)
+        if best is None or best.count < SIGNS_MIN:
             return
-        nats = nats_of(counts_of_best, fault.scope)
-        mine = Found(fault.scope, nats, 0, 0)
-        if best.worth > mine.worth + MOVE_NATS:
+        if fault.family in BY_PROVIDER and not covers(fault.scope, best.scope):
+            return  # Orders that time out elsewhere, too, do so for a reason of their own.
+        mine = Found(fault.scope, nats_of(counts, fault.scope), 0, 0)
+        if mine.nats and best.worth > MOVE_TIMES * mine.worth + MOVE_NATS:
             fault.scope = best.scope
 
     def _rank_again(self, fault: Fault) -> None:
@@ -252,16 +261,6 @@ def _unreadable(fault: Fault) -> int:
         return 1000
     sums = total(signs for at, signs in fault.table.items() if covers(provider, at))
     return sums[DEAD_BACK] * 1000 // max(1, sums[DEAD_BACK] + sums[ANSWERED])
-
-
-def _is_one(counts: Counts, before: Scope, more: Scope) -> bool:
-    """Whether one wider scope explains the signs in both as well as two apart."""
-    joint = shared(before, more)
-    outside = {at: it for at, it in counts.items() if not covers(before, at)}
-    apart = nats_of(counts, before) + nats_of(outside, more)
-    if joint != more and not nats_of(counts, before):
-        return False
-    return nats_of(counts, joint) >= apart - APART_NATS
 
 
 def _is_enough(found: Found, silence: float) -> bool:

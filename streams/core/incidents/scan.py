@@ -13,7 +13,7 @@ from typing import Final
 
 from streams.core.gauges import Scope
 
-FIELD_NATS: Final = 2.0  # What naming one more field has to gain, at least.
+FIELD_NATS: Final = 4.0  # What naming one more field has to gain, at least.
 STANDS_OUT: Final = 3.0  # A share that is not so many times the usual is no sign of a fault.
 
 Counts = dict[Scope, tuple[int, int, float]]  # How many, of how many, how many are usual.
@@ -34,12 +34,17 @@ class Found:
         return self.nats - FIELD_NATS * sum(name is not None for name in self.scope)
 
 
-def scan(counts: Counts, extra: dict[Scope, float] | None = None) -> Found | None:
-    """The best scope, if any stands out; `extra` are nats that speak for a scope besides."""
+def scan(
+    counts: Counts, extra: dict[Scope, float] | None = None, *, near: Scope | None = None
+) -> Found | None:
+    """The best scope, if any stands out; `extra` are nats that speak for a scope besides. With
+    `near` only that scope, its parts and what it is a part of."""
     nodes: dict[Scope, list[float]] = {}
     for scope, (count, _, _) in counts.items():
         if count:
             for node in wider(scope):
+                if near is not None and not (covers(near, node) or covers(node, near)):
+                    continue
                 nodes.setdefault(node, [0, 0, 0.0])
     for scope, (count, of, usual) in counts.items():
         for node in wider(scope):
