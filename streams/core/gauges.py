@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from schemas.stats import Money, StatsRow
 from streams.core.orders import State
-from streams.core.packing import Has, stake_of
+from streams.core.packing import Has
+from streams.core.stakes import stake_of
 
 Scope = tuple[str | None, str | None, str | None]  # Provider, merchant, kind.
 

@@ -38,17 +38,13 @@ _HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of 
 _SENT: Final = Struct("<BqIqqB7B")
 _FRESH: Final = Struct(_HEAD.format + "BqIqq")  # What a card follows.
 _HELD: Final = Struct("<BBqqqq3B")
+SENT_AT: Final = _HEAD.size  # Where the submission stands, and its texts.
+TEXTS_AT: Final = _HEAD.size + _SENT.size
 _INTERIM: Final = Struct("<BIBH")
 _OLDER: Final = Struct("<BB")
 _UNREADABLE: Final = Struct("<IqB")
 _OPEN: Final = int(State.OPEN)
-_ABSENT: Final = 255
-# Of an order: when it was submitted, its amount, the lengths of its texts up to the currency.
-_STAKE: Final = Struct("<q12xqx6B")
-_STAKE_AT: Final = _HEAD.size + 1
-_LENGTHS_AT: Final = _STAKE_AT + _STAKE.size - 5  # Of kind, provider, merchant.
-_TEXTS_AT: Final = _HEAD.size + _SENT.size
-_LENGTHS: Final = (*range(_ABSENT), 0)  # By what stands for it in the packed form.
+ABSENT: Final = 255
 _ABSENT_LONG: Final = 65_535
 
 # (rule, severity, kind, provider, merchant, currency): few orders differ in all of them.
@@ -62,34 +58,6 @@ head_of = _HEAD.unpack_from  # (state, attempt, parts, effect_ms), all that the 
 def effect_of(packed: bytes) -> int:
     """When the order's timer takes effect."""
     return int.from_bytes(packed[3:11], "little", signed=True)
-
-
-def stake_of(packed: bytes) -> tuple[int, int, bytes, str | None]:
-    """(submitted at ms, amount, its scope for `scope_of`, currency) of an open or timed-out
-    order, without the rest; what is counted of every answer."""
-    submitted_at, amount, rule, kind, provider, merchant, player, currency = _STAKE.unpack_from(
-        packed, _STAKE_AT
-    )
-    start = _TEXTS_AT + rule
-    end = start + _LENGTHS[kind] + _LENGTHS[provider] + _LENGTHS[merchant]
-    money_at = end + _LENGTHS[player]
-    if not packed[_TEXTS_AT:money_at].isascii():  # Lengths are code points, these are bytes.
-        return _slow_stake(packed)
-    key = packed[_LENGTHS_AT : _LENGTHS_AT + 3] + packed[start:end]
-    name = None if currency == _ABSENT else packed[money_at : money_at + 3].decode()
-    return submitted_at, amount, key, name
-
-
-def scope_of(key: bytes) -> tuple[str | None, str | None, str | None]:
-    """(provider, merchant, kind) of what `stake_of` gives."""
-    text, at = key[3:].decode(), 0
-    found: list[str | None] = []
-    for length in key[:3]:
-        end = at + _LENGTHS[length]
-        found.append(None if length == _ABSENT else text[at:end])
-        at = end
-    kind, provider, merchant = found
-    return provider, merchant, kind
 
 
 def pack_fresh(
@@ -134,7 +102,7 @@ def _card(facts: _Facts, player: str | None, trace: str | None) -> bytes:
     """What all packed orders with the same facts end with: severity, lengths, texts."""
     rule, severity, kind, provider, merchant, currency = facts
     texts = (rule, kind, provider, merchant, player, currency, trace)
-    lengths = [_ABSENT if text is None else len(text) for text in texts]
+    lengths = [ABSENT if text is None else len(text) for text in texts]
     fixed = bytes((_SEVERITY_NUMBERS[severity], *lengths))
     return fixed + "".join([text for text in texts if text]).encode()
 
@@ -190,16 +158,6 @@ def unpack(packed: bytes) -> Order | Held:
     return order
 
 
-def _slow_stake(packed: bytes) -> tuple[int, int, bytes, str | None]:
-    order = unpack(packed)
-    assert isinstance(order, Order), "a held return has no submission"
-    sent = order.sent
-    texts = (sent.kind, sent.provider, sent.merchant)
-    lengths = bytes(_ABSENT if text is None else len(text) for text in texts)
-    key = lengths + "".join(filter(None, texts)).encode()
-    return sent.submitted_at, sent.amount_minor or 0, key, sent.currency
-
-
 def _pack_sent(sent: Sent) -> bytes:
     texts = (
         sent.rule,
@@ -217,7 +175,7 @@ def _pack_sent(sent: Sent) -> bytes:
         sent.offset,
         sent.amount_minor or 0,
         SEVERITIES.index(sent.severity),
-        *[_ABSENT if text is None else len(text) for text in texts],
+        *[ABSENT if text is None else len(text) for text in texts],
     )
     return fixed + "".join(filter(None, texts)).encode()
 
@@ -232,7 +190,7 @@ def _pack_held(held: Held) -> bytes:
         held.arrival_ms,
         held.offset,
         held.amount_minor or 0,
-        *[_ABSENT if text is None else len(text) for text in texts],
+        *[ABSENT if text is None else len(text) for text in texts],
     )
     return head + fixed + "".join(filter(None, texts)).encode()
 
@@ -242,7 +200,7 @@ def _pack_interim(interim: LastInterim) -> bytes:
     fixed = _INTERIM.pack(
         INTERIM_OUTCOMES.index(interim.outcome),
         interim.count,
-        _ABSENT if code is None else len(code),
+        ABSENT if code is None else len(code),
         _ABSENT_LONG if message is None else len(message),
     )
     return fixed + ((code or "") + (message or "")).encode()
@@ -260,7 +218,7 @@ class _Reader:
         self._at += layout.size
         return values
 
-    def text(self, length: int, absent: int = _ABSENT) -> str | None:
+    def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:
             return None
         end = self._at

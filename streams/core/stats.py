@@ -22,8 +22,8 @@ from streams.core import notes
 from streams.core.gauges import Gauges, Scope, by_scope, put_money
 from streams.core.notes import Note
 from streams.core.orders import State
-from streams.core.packing import scope_of, stake_of
 from streams.core.rows import folded, named_in, put_dead_letter, put_sample, trimmed
+from streams.core.stakes import scope_of, stake_of
 
 SCOPES_REMEMBERED_MAX: Final = 20_000  # By their packed texts.
 ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
