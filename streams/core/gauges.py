@@ -4,11 +4,15 @@ Holds a scope only while it has open or overdue orders, so at most as many as th
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
 
 from schemas.stats import Money, StatsRow
 from streams.core.orders import State
 from streams.core.packing import Has
 from streams.core.stakes import stake_of
+
+SCOPES_REMEMBERED_MAX: Final = 20_000  # With what they are sorted by.
 
 Scope = tuple[str | None, str | None, str | None]  # Provider, merchant, kind.
 
@@ -69,6 +73,7 @@ class Gauges:
         return gauge
 
 
+@lru_cache(maxsize=SCOPES_REMEMBERED_MAX)
 def by_scope(scope: Scope) -> tuple[tuple[bool, str], ...]:
     """To sort scopes by."""
     return tuple((name is not None, name or "") for name in scope)
@@ -84,6 +89,5 @@ def put_money(row: StatsRow, currency: str) -> Money:
     for money in row.money:
         if money.currency == currency:
             return money
-    money = Money(currency)
-    row.money.append(money)
-    return money
+    row.money.append(Money(currency))
+    return row.money[-1]

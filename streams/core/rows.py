@@ -84,18 +84,16 @@ def folded(cells: dict[Scope, StatsRow]) -> list[StatsRow]:
 
 def trimmed(row: StatsRow) -> StatsRow:
     """The row with its maps in order, and with at most so many codes and kinds of dead letters."""
-    codes = sorted(row.codes.items(), key=lambda item: (-item[1], item[0]))
-    if len(codes) > CODES_MAX:
-        rest = sum(count for _, count in codes[CODES_MAX:])
-        codes = [*codes[:CODES_MAX], (OTHER, rest)]
-    row.codes = dict(sorted(codes))
-    row.delays = dict(sorted(row.delays.items()))
-    letters = sorted(row.dead_letters, key=lambda it: (-it.count, it.side, it.field, it.problem))
-    row.dead_letters = letters[:CODES_MAX]
-    for left in letters[CODES_MAX:]:
-        _put_letters(row, DeadLetters(left.side, OTHER, OTHER, left.count))
-    row.money.sort(key=lambda money: money.currency)
-    row.money = [money for money in row.money if money != Money(money.currency)]
+    if len(row.codes) > 1:
+        row.codes = _trimmed_codes(row.codes)
+    if len(row.delays) > 1:
+        row.delays = dict(sorted(row.delays.items()))
+    if len(row.dead_letters) > 1:
+        _trim_letters(row)
+    if len(row.money) > 1:
+        row.money.sort(key=lambda money: money.currency)
+    if any(_is_empty(money) for money in row.money):
+        row.money = [money for money in row.money if not _is_empty(money)]
     return row
 
 
@@ -117,6 +115,30 @@ def add(to: StatsRow, row: StatsRow) -> None:
         of.returned_late_minor += money.returned_late_minor
     _put_samples(to.timed_out_ids, row.timed_out_ids)
     _put_samples(to.unmatched_ids, row.unmatched_ids)
+
+
+def _trimmed_codes(codes: dict[str, int]) -> dict[str, int]:
+    by_count = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+    if len(by_count) > CODES_MAX:
+        rest = sum(count for _, count in by_count[CODES_MAX:])
+        by_count = [*by_count[:CODES_MAX], (OTHER, rest)]
+    return dict(sorted(by_count))
+
+
+def _trim_letters(row: StatsRow) -> None:
+    letters = sorted(row.dead_letters, key=lambda it: (-it.count, it.side, it.field, it.problem))
+    row.dead_letters = letters[:CODES_MAX]
+    for left in letters[CODES_MAX:]:
+        _put_letters(row, DeadLetters(left.side, OTHER, OTHER, left.count))
+
+
+def _is_empty(money: Money) -> bool:
+    return not (
+        money.open_minor
+        or money.overdue_minor
+        or money.timed_out_minor
+        or money.returned_late_minor
+    )
 
 
 def _put_samples(ids: list[str], more: Iterable[str]) -> None:

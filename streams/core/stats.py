@@ -155,7 +155,11 @@ class Tally:
         return order.submitted_at, order.amount_minor or 0, scope, order.currency
 
     def _count_answered(self, cells: Cells, returned: Any, order: Any, *, at_ms: int) -> None:
-        submitted_at, amount, scope, currency = self._stake(order)
+        if type(order) is bytes:
+            submitted_at, amount, key, currency = stake_of(order)
+            scope = self._scopes.get(key) or self._scope(key)
+        else:
+            submitted_at, amount, scope, currency = self._stake(order)
         row = cells.get(scope)
         if row is None:
             row = cells[scope] = StatsRow(*scope)
