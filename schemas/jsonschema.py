@@ -8,6 +8,7 @@ against the record's timestamp).
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -15,6 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from schemas.alerts import VALUE_TYPES
 from schemas.deadletters import ProblemJson
 from schemas.events import ReturnJson, SubmissionJson
+from schemas.incidents import Incident
+from schemas.stats import StatsRecord
 
 FOLDER: Final = Path(__file__).parent / "json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -37,6 +40,8 @@ def record_schemas() -> dict[str, dict[str, Any]]:
         "order-returned": _schema(ReturnJson) | _BOTH_OR_NEITHER,
         **{f"alert-{name}": _alert_schema(name) for name in VALUE_TYPES},
         "dead-letter-problems": _schema(list[ProblemJson]),
+        "order-stats": _stats_schema(),
+        "order-incidents": msgspec.json.schema(Incident),
     }
 
 
@@ -60,6 +65,12 @@ def write_schema_files(folder: Path) -> None:
 
 def _schema(shape: Any) -> dict[str, Any]:
     return TypeAdapter(shape).json_schema(schema_generator=_Untitled)
+
+
+def _stats_schema() -> dict[str, Any]:
+    schema = msgspec.json.schema(StatsRecord)
+    del schema["discriminator"]  # OpenAPI's; JSON Schema tells the two apart by `type` anyway.
+    return schema
 
 
 def _alert_schema(name: str) -> dict[str, Any]:

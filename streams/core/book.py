@@ -6,9 +6,10 @@ remembered, when which may be due.
 
 from typing import Final
 
+from schemas.events import Return
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
-from streams.core.orders import Held, Order, State
-from streams.core.packing import effect_of, pack, withheld
+from streams.core.orders import Held, Order, Sent, State, interim_again, unreadable_again
+from streams.core.packing import effect_of, pack, unpack, withheld
 from streams.core.timers import Timers
 
 # Hints of orders that were answered stay until their deadline, each with its key. With so many more
@@ -44,6 +45,22 @@ class Book:
         self._put(key, pack(order))
         if before is None or effect_of(before) != effect_ms:
             self.timers.add(effect_ms, key)
+
+    def keep_interim(self, key: bytes, returned: Return) -> None:
+        """Note an interim return with its order, where it is open or timed out as that attempt."""
+        order = self._order(key)
+        if order is not None and returned.attempt in (None, order.sent.attempt):
+            order.interim = interim_again(order.interim, returned)
+            self.keep(key, order, order.effect_ms)
+
+    def keep_unreadable(self, key: bytes, offset: int, field: str) -> Sent | None:
+        """Note a return that cannot be read with its order; gives the order's submission."""
+        order = self._order(key)
+        if order is None:
+            return None
+        order.unreadable = unreadable_again(order.unreadable, offset, field)
+        self.keep(key, order, order.effect_ms)
+        return order.sent
 
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
@@ -128,6 +145,11 @@ class Book:
             if (packed := self.orders[key])[0] == State.OPEN
         ]
         return len(effects), min(effects, default=now_ms)
+
+    def _order(self, key: bytes) -> Order | None:
+        packed = self.orders.get(key)
+        order = None if packed is None else unpack(packed)
+        return order if isinstance(order, Order) else None
 
     def _put(self, key: bytes, packed: bytes) -> None:
         before = self.orders.get(key)

@@ -13,6 +13,7 @@ from typing import Final
 from streams.core.outcomes import FINAL_OUTCOMES
 
 HASH_BYTES: Final = 16
+CONFLICT: Final = "conflict"
 _ENTRY: Final = Struct("<16sBBQ")  # Hash, attempt, outcome, closing time in ms.
 ENTRY_BYTES: Final = _ENTRY.size - 2  # 24: the closing time needs six bytes of its eight.
 _number_of: Final = Struct("<I").unpack_from
@@ -31,6 +32,17 @@ class Closed:
     attempt: int
     outcome: str
     closed_at_ms: int
+
+    def meets(self, attempt: int, outcome: str) -> str:
+        """What a final return is that names no newer attempt (0: none at all): CONFLICT, or what
+        it is counted as."""
+        is_older = 0 < attempt < self.attempt
+        both_accepted = self.outcome == outcome == "accepted"
+        if is_older and not both_accepted:
+            return "older_returns"
+        if is_older or outcome != self.outcome:  # Older and accepted twice: paid twice.
+            return CONFLICT
+        return "duplicate_returns"
 
 
 class ClosedOrders:

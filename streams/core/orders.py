@@ -105,6 +105,17 @@ class Held:
     told: bool = field(default=False)  # The end of `hold` is behind it.
 
 
+def interim_again(before: LastInterim | None, returned: Return) -> LastInterim:
+    """One more interim return of the same attempt."""
+    count = before.count + 1 if before else 1
+    return LastInterim(returned.outcome, returned.code, returned.message, count)
+
+
+def unreadable_again(before: UnreadableSeen | None, offset: int, field: str) -> UnreadableSeen:
+    """One more return of the order that cannot be read."""
+    return UnreadableSeen(before.count + 1 if before else 1, offset, field)
+
+
 def sent_of(submission: Submission, offset: int, rule: tuple[str, int, str]) -> Sent:
     """What is kept of a submission; rule is (name, return within ms, severity)."""
     name, within_ms, severity = rule

@@ -38,11 +38,13 @@ _HEAD: Final = Struct("<BBBq")  # State, attempt, which parts follow, effect of 
 _SENT: Final = Struct("<BqIqqB7B")
 _FRESH: Final = Struct(_HEAD.format + "BqIqq")  # What a card follows.
 _HELD: Final = Struct("<BBqqqq3B")
+SENT_AT: Final = _HEAD.size  # Where the submission stands, and its texts.
+TEXTS_AT: Final = _HEAD.size + _SENT.size
 _INTERIM: Final = Struct("<BIBH")
 _OLDER: Final = Struct("<BB")
 _UNREADABLE: Final = Struct("<IqB")
 _OPEN: Final = int(State.OPEN)
-_ABSENT: Final = 255
+ABSENT: Final = 255
 _ABSENT_LONG: Final = 65_535
 
 # (rule, severity, kind, provider, merchant, currency): few orders differ in all of them.
@@ -100,7 +102,7 @@ def _card(facts: _Facts, player: str | None, trace: str | None) -> bytes:
     """What all packed orders with the same facts end with: severity, lengths, texts."""
     rule, severity, kind, provider, merchant, currency = facts
     texts = (rule, kind, provider, merchant, player, currency, trace)
-    lengths = [_ABSENT if text is None else len(text) for text in texts]
+    lengths = [ABSENT if text is None else len(text) for text in texts]
     fixed = bytes((_SEVERITY_NUMBERS[severity], *lengths))
     return fixed + "".join([text for text in texts if text]).encode()
 
@@ -173,7 +175,7 @@ def _pack_sent(sent: Sent) -> bytes:
         sent.offset,
         sent.amount_minor or 0,
         SEVERITIES.index(sent.severity),
-        *[_ABSENT if text is None else len(text) for text in texts],
+        *[ABSENT if text is None else len(text) for text in texts],
     )
     return fixed + "".join(filter(None, texts)).encode()
 
@@ -188,7 +190,7 @@ def _pack_held(held: Held) -> bytes:
         held.arrival_ms,
         held.offset,
         held.amount_minor or 0,
-        *[_ABSENT if text is None else len(text) for text in texts],
+        *[ABSENT if text is None else len(text) for text in texts],
     )
     return head + fixed + "".join(filter(None, texts)).encode()
 
@@ -198,7 +200,7 @@ def _pack_interim(interim: LastInterim) -> bytes:
     fixed = _INTERIM.pack(
         INTERIM_OUTCOMES.index(interim.outcome),
         interim.count,
-        _ABSENT if code is None else len(code),
+        ABSENT if code is None else len(code),
         _ABSENT_LONG if message is None else len(message),
     )
     return fixed + ((code or "") + (message or "")).encode()
@@ -216,7 +218,7 @@ class _Reader:
         self._at += layout.size
         return values
 
-    def text(self, length: int, absent: int = _ABSENT) -> str | None:
+    def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:
             return None
         end = self._at

@@ -72,6 +72,11 @@ class Rules:
         """The matching rule with the most specific match; called once per submission."""
         return self._rule_for(self._facts_of(submission)) if self._keys else self.default
 
+    def terms_of(self, submission: Submission) -> tuple[str, int, str]:
+        """(rule, return within ms, severity) that are fixed for an order."""
+        rule = self.rule_of(submission)
+        return rule.name, rule.within(submission.return_within_ms), rule.severity
+
     def resolve(self, fields: Mapping[str, Any]) -> Rule:
         """The same for an order of which only some fields are known."""
         return self._rule_for(tuple(map(fields.get, self._keys)))

@@ -8,26 +8,18 @@ decisions, within one order in the same order.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from schemas.deadletters import DeadLetter
 from schemas.events import Return, Submission
 from schemas.records import RETURNED, SUBMITTED, Unreadable
-from streams.core import decisions
+from streams.core import decisions, notes
 from streams.core.book import Book
-from streams.core.closed import Closed, order_hash
+from streams.core.closed import CONFLICT, Closed, order_hash
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
-from streams.core.orders import (
-    Held,
-    LastInterim,
-    OlderReturn,
-    Order,
-    State,
-    UnreadableSeen,
-    held_of,
-    sent_of,
-)
+from streams.core.notes import Note
+from streams.core.orders import Held, OlderReturn, Order, State, held_of, sent_of
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import effect_of, head_of, pack_fresh, unpack
 from streams.core.rules import Policy
@@ -44,6 +36,7 @@ class Tracker:
     def __init__(self, place: Place, policy: Policy, history: History | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self.book = Book(policy.remember_ms)
+        self.notes: list[Note] | None = None  # Whoever counts gives a list, and empties it.
         self._place = place
         self._policy = policy
         self._told: list[Decision] = []
@@ -58,7 +51,7 @@ class Tracker:
     def apply(self, entries: Iterable[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
         orders, close_open = self.book.orders, self.book.close_open
-        find_closed = self.book.closed.find
+        find_closed, noted = self.book.closed.find, self.notes
         for entry in entries:
             arrival, side, offset, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
@@ -77,6 +70,8 @@ class Tracker:
                     named = returned.attempt or attempt
                     if named >= attempt and outcome is not None and not returned.slips:
                         close_open(key, named, outcome, at_ms=arrival)
+                        if noted is not None:
+                            noted.append((arrival, notes.ANSWERED, returned, packed))
                         continue
                 if effect_ms < until:
                     self._settle(key, until)
@@ -138,14 +133,20 @@ class Tracker:
             self._open(key, cast(Submission, event), offset, arrival_ms=arrival)
         else:
             self.book.close(key, Closed(max(held.attempt, attempt), held.outcome, arrival))
+            self._note(arrival, notes.OPENED, event)
+            self._note(arrival, notes.ANSWERED, held, of=event)
 
     def _reopen(self, entry: Entry, order: Order) -> None:
         arrival, _, offset, event, record, _ = entry
-        sent = sent_of(cast(Submission, event), offset, self._terms_of(cast(Submission, event)))
+        terms = self._policy.rules.terms_of(cast(Submission, event))
+        sent = sent_of(cast(Submission, event), offset, terms)
         if order.state == State.OPEN:
             self.counts["superseded_attempts"] += 1
+            self._note(arrival, notes.GONE, None, of=order.sent)
         elif not order.is_withheld:
             order.earlier = order.sent
+            self._note(arrival, notes.FORGOTTEN, None, of=order.sent)
+        self._note(arrival, notes.OPENED, event)
         order.state = State.OPEN
         order.sent = sent
         order.interim = None
@@ -159,13 +160,16 @@ class Tracker:
         for slip in returned.slips:
             self.counts[f"slips_{slip}"] += 1
         if returned.outcome not in _FINAL_NUMBERS:
-            self._interim(key, returned, packed)
+            self.counts["interim_returns"] += 1
+            self._note(arrival, notes.INTERIM, returned, of=packed)
+            self.book.keep_interim(key, returned)
             return
         answer = held_of(returned, arrival, offset)
         if packed is None:
             closed = self.book.find_closed(key, arrival)
             if closed is None:
                 self.book.keep(key, answer, arrival + self._policy.hold_ms)
+                self._note(arrival, notes.HELD, answer)
             else:
                 self._answer_closed(entry, closed, answer)
             return
@@ -174,19 +178,6 @@ class Tracker:
             self._held_again(entry, order, answer)
         else:
             self._answer_order(entry, order, answer)
-
-    def _interim(self, key: bytes, returned: Return, packed: bytes | None) -> None:
-        self.counts["interim_returns"] += 1
-        order = None if packed is None else unpack(packed)
-        if not isinstance(order, Order) or returned.attempt not in (None, order.sent.attempt):
-            return
-        order.interim = LastInterim(
-            returned.outcome,
-            returned.code,
-            returned.message,
-            order.interim.count + 1 if order.interim else 1,
-        )
-        self.book.keep(key, order, order.effect_ms)
 
     def _answer_order(self, entry: Entry, order: Order, answer: Held) -> None:
         key = cast(bytes, entry[4].key)
@@ -199,6 +190,7 @@ class Tracker:
         if order.late is not None:
             alert = decisions.returned_late(self._place, key.decode(), answer, sent=order.late)
             self._tell(alert, behind(entry))
+        self._note(answer.arrival_ms, notes.answer_to(order), answer, of=order.sent)
         newest = max(answer.attempt, attempt)
         self.book.close(key, Closed(newest, answer.outcome, answer.arrival_ms))
 
@@ -207,20 +199,17 @@ class Tracker:
         if answer.attempt > closed.attempt:
             self.book.close(key, Closed(answer.attempt, answer.outcome, answer.arrival_ms))
             return
-        is_older = 0 < answer.attempt < closed.attempt
-        both_accepted = closed.outcome == answer.outcome == "accepted"
-        if is_older and not both_accepted:
-            self.counts["older_returns"] += 1
-        elif is_older or answer.outcome != closed.outcome:  # Older and accepted twice: paid twice.
+        meets = closed.meets(answer.attempt, answer.outcome)
+        if meets == CONFLICT:
             self._conflict(entry, (closed.attempt, closed.outcome), answer)
         else:
-            self.counts["duplicate_returns"] += 1
+            self.counts[meets] += 1
 
     def _held_again(self, entry: Entry, held: Held, answer: Held) -> None:
         if held.attempt and answer.attempt > held.attempt:
             key = cast(bytes, entry[4].key)
             self.book.keep(key, answer, answer.arrival_ms + self._policy.hold_ms)
-        elif held.attempt and 0 < answer.attempt < held.attempt:
+        elif 0 < answer.attempt < held.attempt:
             self.counts["older_returns"] += 1
         elif answer.outcome == held.outcome:
             self.counts["duplicate_returns"] += 1
@@ -229,20 +218,19 @@ class Tracker:
 
     def _conflict(self, entry: Entry, first: tuple[int | None, str], answer: Held) -> None:
         key = cast(bytes, entry[4].key)
+        self._note(answer.arrival_ms, notes.CONFLICTING, answer)
         alert = decisions.conflicting_return(self._place, key.decode(), answer, first=first)
         self._tell(alert, behind(entry))
 
     def _set_aside(self, entry: Entry, event: Unreadable, until_ms: int) -> None:
-        _, side, offset, _, record, _ = entry
+        arrival, side, offset, _, record, _ = entry
         place, key = self._place, record.key
         topic = place.returned_topic if side == RETURNED else place.submitted_topic
+        sent = None
         if side == RETURNED and key is not None and key in self.book.orders:
             self._settle(key, until_ms)
-            order = unpack(self.book.orders[key]) if key in self.book.orders else None
-            if isinstance(order, Order):
-                count = order.unreadable.count + 1 if order.unreadable else 1
-                order.unreadable = UnreadableSeen(count, offset, event.problems[0].field)
-                self.book.keep(key, order, order.effect_ms)
+            sent = self.book.keep_unreadable(key, offset, event.problems[0].field)
+        self._note(arrival, notes.UNREADABLE, (side, event), of=sent)
         self._tell(DeadLetter(side, topic, place.partition, event), behind(entry))
 
     # Timers.
@@ -257,6 +245,8 @@ class Tracker:
             elif order.state == State.OPEN:
                 self._time_out(key, order)
             else:
+                if not order.is_withheld:
+                    self._note(order.effect_ms, notes.FORGOTTEN, None, of=order.sent)
                 self.book.drop(key)
             packed = self.book.orders.get(key)
 
@@ -264,8 +254,10 @@ class Tracker:
         order.state = State.TIMED_OUT
         if order.is_withheld:
             self.counts["withheld_time_outs"] += 1
+            self._note(order.effect_ms, notes.GONE, None, of=order.sent)
         else:
             self._tell(decisions.timed_out(self._place, key.decode(), order))
+            self._note(order.effect_ms, notes.TIMED_OUT, key, of=order.sent)
             order.earlier = None
         self.book.keep(key, order, order.effect_ms + self._policy.remember_ms)
 
@@ -275,22 +267,20 @@ class Tracker:
             return
         if held.arrival_ms >= self._quiet_until_ms:
             self._tell(decisions.unmatched_return(self._place, key.decode(), held))
+            self._note(held.effect_ms, notes.UNMATCHED, held, of=key)
         else:
             self.counts["unmatched_before_start"] += 1
         held.told = True
         self.book.keep(key, held, held.arrival_ms + self._policy.remember_ms)
 
-    def _terms_of(self, submission: Submission) -> tuple[str, int, str]:
-        rule = self._policy.rules.rule_of(submission)
-        return rule.name, rule.within(submission.return_within_ms), rule.severity
-
     def _open(self, key: bytes, submission: Submission, offset: int, *, arrival_ms: int) -> None:
-        terms = self._terms_of(submission)
+        terms = self._policy.rules.terms_of(submission)
         effect_ms = max(submission.submitted_at + terms[1], arrival_ms)
         packed = pack_fresh(submission, offset, terms, effect_ms=effect_ms)
         if key in self.book.orders:  # A held return that it does not answer.
             self.book.drop(key)
         self.book.open(key, packed, effect_ms)
+        self._note(arrival_ms, notes.OPENED, submission)
         if arrival_ms < self._withheld_until_ms:
             self.book.withhold(key)
 
@@ -298,3 +288,7 @@ class Tracker:
         if late is not None:
             decision = replace(decision, behind=late)
         self._told.append(decision)
+
+    def _note(self, at_ms: int, what: int, about: Any, *, of: Any = None) -> None:
+        if self.notes is not None:
+            self.notes.append((at_ms, what, about, of))

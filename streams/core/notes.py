@@ -1,0 +1,35 @@
+"""What became of orders, as the tracker notes it down for those who count.
+
+A note is a plain tuple, made only where somebody counts: (when it took effect in ms, what, about,
+order). `order` is what is kept of the order, packed or as its submission.
+"""
+
+from typing import Any, Final
+
+from streams.core.orders import Order, State
+
+OPENED: Final = 0  # About: the submission. Order: None.
+ANSWERED: Final = 1  # In time. About: the return. Order: as it was open; a submission just come.
+INTERIM: Final = 2  # About: the return. Order: packed, a held return or None if it is not known.
+TIMED_OUT: Final = 3  # About: the order's key.
+LATE: Final = 4  # About: the return. Order: as it had timed out.
+LATE_OPEN: Final = 5  # The same, while a newer attempt was open. Order: the newer attempt.
+LATE_GONE: Final = 6  # The same, its newer attempt being GONE.
+GONE: Final = 7  # An open order that will never be told: superseded, or withheld.
+FORGOTTEN: Final = 8  # A told time-out is no longer waited for: forgotten, or tried again.
+HELD: Final = 9  # A final return to an order that is not known. About: the return.
+UNMATCHED: Final = 10  # It waited in vain. About: the return. Order: the order's key.
+CONFLICTING: Final = 11  # About: the return.
+UNREADABLE: Final = 12  # About: (side, what is unreadable). Order: packed, if it is known.
+NOTHING: Final = 13  # A withheld order came back: nobody was told of it.
+
+Note = tuple[int, int, Any, Any]
+
+
+def answer_to(order: Order) -> int:
+    """Which note a final return to an open or timed-out order is."""
+    if order.state == State.OPEN:
+        return ANSWERED if order.late is None else LATE_OPEN
+    if order.late is None:
+        return NOTHING
+    return LATE_GONE if order.is_withheld else LATE

@@ -1,0 +1,259 @@
+"""What happened in each second of arrival time, counted by provider, merchant and kind.
+
+A function of the log alone: what the tracker notes is put into the second it took effect in, in
+any order, and a second is closed when the frontier has passed it. Of seconds that are not closed
+a checkpoint keeps the counts; how much is open comes from the orders themselves.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from schemas.events import Submission
+from schemas.stats import (
+    Money,
+    Stats,
+    StatsRow,
+    StatsSecond,
+    delay_bucket,
+    encode_stats,
+    read_stats,
+)
+from streams.core import notes
+from streams.core.gauges import Gauges, Scope, by_scope, put_money
+from streams.core.notes import Note
+from streams.core.orders import State
+from streams.core.rows import folded, named_in, put_dead_letter, put_sample, trimmed
+from streams.core.stakes import scope_of, stake_of
+
+SCOPES_REMEMBERED_MAX: Final = 20_000  # By their packed texts.
+ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
+_BUCKETS: Final = [delay_bucket(delay_ms) for delay_ms in range(65_536)]
+
+Cells = dict[Scope, StatsRow]
+Stake = tuple[int, int, Scope, str | None]  # Submitted at ms, amount, scope, currency.
+
+
+class Tally:
+    """The counts of one partition number; the tracker fills `notes`."""
+
+    def __init__(self, partition: int) -> None:
+        self.notes: list[Note] = []
+        self.told_s = 0  # Of every second before it, all rows were handed out.
+        self._partition = partition
+        self._open: dict[int, Cells] = {}  # Seconds that are not closed, by their number.
+        self._changed: set[int] = set()  # Of these, since the last checkpoint; closed ones too.
+        self._kept: set[int] = set()  # Which seconds the checkpoint holds.
+        self._closed: list[StatsSecond] = []
+        self._gauges = Gauges()  # At the end of the newest closed second.
+        self._complete_s = 0
+        self._scopes: dict[bytes, Scope] = {}
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether closed seconds wait to be handed out."""
+        return bool(self._closed)
+
+    def restore(self, kept: dict[int, bytes], orders: Iterable[bytes]) -> None:
+        """Go on from a checkpoint: what it kept of seconds, and its orders in packed form."""
+        self._gauges.add_orders(orders, self._scope)
+        for second_s, value in kept.items():
+            rows = _rows_of(value)
+            self._open[second_s] = rows
+            self._kept.add(second_s)
+            for scope, row in rows.items():
+                self._gauges.take_back(scope, row)
+
+    def count(self) -> None:
+        """Put what was noted into its seconds."""
+        taken, self.notes[:] = self.notes[:], ()
+        second_s, cells, touched = -1, {}, self._changed
+        for at_ms, what, about, order in taken:
+            if at_ms // 1000 != second_s:
+                second_s = at_ms // 1000
+                cells = self._open.setdefault(second_s, {})
+                touched.add(second_s)
+            if what == notes.OPENED:
+                _count_opened(cells, about)
+            elif what == notes.ANSWERED:
+                self._count_answered(cells, about, order, at_ms=at_ms)
+            else:
+                self._count_rare(cells, (at_ms, what, about, order))
+
+    def pass_to(self, settled_ms: int) -> None:
+        """Everything that takes effect before `settled_ms` is counted: close the seconds before.
+
+        A record may still be worked as if it had arrived at the last ms before the frontier, so
+        a second is closed once there is a whole ms behind it."""
+        complete_s = (settled_ms - 1) // 1000
+        if complete_s <= self._complete_s:
+            return
+        self._complete_s = complete_s
+        for second_s in sorted(self._open):
+            if second_s >= complete_s:
+                break
+            self._close(second_s, self._open.pop(second_s))
+        if not self._closed:
+            self.told_s = complete_s
+
+    def take(self) -> tuple[list[Stats], dict[int, bytes | None]]:
+        """For a checkpoint: the records to write, and what it has to keep of which second (None
+        where it shall keep nothing more)."""
+        closed, self._closed = self._closed, []
+        self.told_s = self._complete_s
+        changes: dict[int, bytes | None] = {}
+        for second_s in sorted(self._changed):
+            cells = self._open.get(second_s)
+            if cells is not None:
+                changes[second_s] = self._packed(second_s, cells)
+                self._kept.add(second_s)
+            elif second_s in self._kept:
+                changes[second_s] = None
+                self._kept.remove(second_s)
+        self._changed.clear()
+        return self._records(closed), changes
+
+    def _close(self, second_s: int, cells: Cells) -> None:
+        self._changed.add(second_s)
+        for scope, row in cells.items():
+            self._gauges.settle(scope, row)
+        self._closed.append(StatsSecond(second_s, [trimmed(row) for row in folded(cells)]))
+
+    def _packed(self, second_s: int, cells: Cells) -> bytes:
+        rows = [cells[scope] for scope in sorted(cells, key=by_scope)]
+        return encode_stats(Stats(self._partition, 0, [StatsSecond(second_s, rows)]))
+
+    def _records(self, closed: list[StatsSecond]) -> list[Stats]:
+        """Each of at most so many rows, unless one second alone has more."""
+        records: list[Stats] = []
+        rows = ROWS_A_RECORD_MAX
+        for second in closed:
+            if rows + len(second.rows) > ROWS_A_RECORD_MAX:
+                records.append(Stats(self._partition, second.second_s))
+                rows = 0
+            rows += len(second.rows)
+            records[-1].seconds.append(second)
+            records[-1].complete_s = second.second_s + 1
+        if records:
+            records[-1].complete_s = self._complete_s
+        return records
+
+    # Counting.
+
+    def _scope(self, key: bytes) -> Scope:
+        scope = self._scopes.get(key)
+        if scope is None:
+            if len(self._scopes) >= SCOPES_REMEMBERED_MAX:
+                self._scopes.clear()
+            scope = self._scopes[key] = scope_of(key)
+        return scope
+
+    def _stake(self, order: Any) -> Stake:
+        if type(order) is bytes:
+            submitted_at, amount, key, currency = stake_of(order)
+            return submitted_at, amount, self._scope(key), currency
+        scope = (order.provider, order.merchant, order.kind)
+        return order.submitted_at, order.amount_minor or 0, scope, order.currency
+
+    def _count_answered(self, cells: Cells, returned: Any, order: Any, *, at_ms: int) -> None:
+        if type(order) is bytes:
+            submitted_at, amount, key, currency = stake_of(order)
+            scope = self._scopes.get(key) or self._scope(key)
+        else:
+            submitted_at, amount, scope, currency = self._stake(order)
+        row = cells.get(scope)
+        if row is None:
+            row = cells[scope] = StatsRow(*scope)
+        delay_ms = at_ms - submitted_at
+        bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
+        row.delays[bucket] = row.delays.get(bucket, 0) + 1
+        outcome = returned.outcome
+        if outcome == "accepted":
+            row.accepted += 1
+        elif outcome == "rejected":
+            row.rejected += 1
+        else:
+            row.cancelled += 1
+        if returned.code is not None:
+            row.codes[returned.code] = row.codes.get(returned.code, 0) + 1
+        if currency is not None:
+            put_money(row, currency).open_minor -= amount
+
+    def _count_rare(self, cells: Cells, note: Note) -> None:
+        _, what, about, order = note
+        if what in (notes.HELD, notes.CONFLICTING, notes.UNMATCHED):
+            _count_of_return(_row(cells, (about.provider, None, None)), note)
+        elif what == notes.UNREADABLE:
+            scope = named_in(about[1].record.value) if order is None else self._stake(order)[2]
+            put_dead_letter(_row(cells, scope), *about)
+        elif what == notes.INTERIM:
+            is_known = order is not None and order[0] != State.HELD
+            scope = self._stake(order)[2] if is_known else (about.provider, None, None)
+            row = _row(cells, scope)
+            setattr(row, about.outcome, getattr(row, about.outcome) + 1)
+            _count_code(row, about.code)
+        elif what != notes.NOTHING:
+            self._count_move(cells, note)
+
+    def _count_move(self, cells: Cells, note: Note) -> None:
+        """An order that was open or overdue is so no longer."""
+        _, what, about, order = note
+        _, amount, scope, currency = self._stake(order)
+        row = _row(cells, scope)
+        money = put_money(row, currency) if currency is not None else Money("")
+        if what == notes.TIMED_OUT:
+            row.timed_out += 1
+            row.overdue_orders += 1
+            money.timed_out_minor += amount
+            money.overdue_minor += amount
+            put_sample(row.timed_out_ids, about.decode())
+        elif what in (notes.LATE, notes.LATE_OPEN, notes.LATE_GONE):
+            row.returned_late += 1
+            money.returned_late_minor += amount
+            _count_code(row, about.code)
+        if what in (notes.GONE, notes.LATE_OPEN):
+            row.open_orders -= 1
+        if what in (notes.FORGOTTEN, notes.LATE):
+            row.overdue_orders -= 1
+            money.overdue_minor -= amount
+        elif what != notes.LATE_GONE:
+            money.open_minor -= amount
+
+
+def _count_opened(cells: Cells, submission: Submission) -> None:
+    scope = (submission.provider, submission.merchant, submission.kind)
+    row = cells.get(scope)
+    if row is None:
+        row = cells[scope] = StatsRow(*scope)
+    row.submitted += 1
+    if submission.currency is not None:
+        put_money(row, submission.currency).open_minor += submission.amount_minor or 0
+
+
+def _count_of_return(row: StatsRow, note: Note) -> None:
+    _, what, about, order = note
+    if what == notes.HELD:
+        row.held += 1
+        _count_code(row, about.code)
+    elif what == notes.CONFLICTING:
+        row.conflicting += 1
+    else:
+        row.unmatched += 1
+        put_sample(row.unmatched_ids, order.decode())
+
+
+def _count_code(row: StatsRow, code: str | None) -> None:
+    if code is not None:
+        row.codes[code] = row.codes.get(code, 0) + 1
+
+
+def _row(cells: Cells, scope: Scope) -> StatsRow:
+    row = cells.get(scope)
+    if row is None:
+        row = cells[scope] = StatsRow(*scope)
+    return row
+
+
+def _rows_of(value: bytes) -> Cells:
+    record = read_stats(value)
+    assert isinstance(record, Stats), "a heartbeat is not kept"
+    return {row.scope: row for second in record.seconds for row in second.rows}
