@@ -13,7 +13,8 @@ from streams.web.processes import render as merged
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = {
-    path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").iterdir()))
+    path.name: path.read_text()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 FIRST_COMMAND = "    uv run --extra demo returnwatch demo"  # Run by tests/broker/test_demo.py.
