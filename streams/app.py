@@ -108,7 +108,7 @@ async def _reason_behind(
 
 
 async def topics_of(settings: Settings, topics: Topics) -> dict[str, Found]:
-    """All five topics; Refused where they are not as they have to be or the broker does not let us
+    """All topics; Refused where they are not as they have to be or the broker does not let us
     use them."""
     found = await topics.find(topic.name for topic in wanted_topics(settings))
     missing = await missing_grants(settings, topics, found)

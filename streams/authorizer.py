@@ -26,7 +26,8 @@ from streams.permissions import (
 )
 from streams.settings import Settings
 from streams.topic_admin import Topics
-from streams.topics import Finding, Found, findings, wanted_topics
+from streams.topic_findings import findings
+from streams.topics import Finding, Found, wanted_topics
 from streams.transport import rights
 from streams.transport.log_bounds import BrokerUnavailable
 

@@ -23,7 +23,7 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it.
 SUMMARIES: Final = {
     "worker": "Watch the orders until SIGTERM or Ctrl-C, then write a checkpoint and leave the "
     "group.",
-    "topics": "Make or check the five topics, or the permissions on them.",
+    "topics": "Make or check the topics, or the permissions on them.",
     "send": "Send JSON lines from standard input, each keyed with its order_id and partitioned "
     "by it.",
     "alerts": "Show the alerts that were written, oldest first in each partition.",

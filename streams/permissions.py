@@ -52,12 +52,23 @@ def worker_grants(settings: Settings, partitions: int) -> list[Grant]:
         (settings.alerts_topic, (write,)),
         (settings.dead_letters_topic, (write, configs)),
         (settings.changelog_topic, (read, write, configs)),
+        *(_of_incidents(settings) if settings.stats else ()),
     )
     return [
         *(Grant(each, Kind.TOPIC, topic) for topic, operations in of_topics for each in operations),
         Grant(read, Kind.GROUP, settings.app_id),
         *(Grant(write, Kind.TRANSACTIONAL_ID, name) for name in _ids(settings, partitions)),
     ]
+
+
+def _of_incidents(settings: Settings) -> tuple[tuple[str, tuple[Operation, ...]], ...]:
+    read, write, configs = Operation.READ, Operation.WRITE, Operation.DESCRIBE_CONFIGS
+    return (
+        (settings.stats_topic, (read, write)),
+        (settings.incidents_topic, (write,)),
+        (settings.silences_topic, (read, configs)),
+        (settings.incidents_changelog_topic, (read, write, configs)),
+    )
 
 
 def subscriber_grants(settings: Settings, group: str) -> list[Grant]:
@@ -133,4 +144,5 @@ def tool(settings: Settings, name: str) -> list[str]:
 
 def _ids(settings: Settings, partitions: int) -> list[str]:
     """The ids of the ledgers' producers (streams/state/ledger.py)."""
-    return [f"{settings.app_id}-{partition}" for partition in range(partitions)]
+    ids = [f"{settings.app_id}-{partition}" for partition in range(partitions)]
+    return [*ids, f"{settings.app_id}-incidents"] if settings.stats else ids

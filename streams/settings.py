@@ -1,97 +1,31 @@
 """The settings: read from the environment and `.env`, checked whole before anything starts.
 
-Knows nothing of what the settings are used for, save how a Kafka client is told about them.
+Knows nothing of what the settings are used for.
 """
 
 from decimal import Decimal
 from functools import partial
-from ssl import SSLContext
 from typing import Any, Final, Self
 
-from aiokafka.helpers import create_ssl_context
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.times import SECOND_MS, milliseconds
 from streams import settings_values as values
-from streams.failures import WrongUse
 from streams.settings_agreement import disagreements
-from streams.settings_problems import contradiction, sentences
-from streams.settings_sources import ENV_FILE, read_sources
+from streams.settings_kafka import KafkaSettings, setting
+from streams.settings_problems import SettingsError, contradiction, sentences
+from streams.settings_sources import read_sources
 
-CLIENT_ID: Final = "returnwatch"
-
-
-class SettingsError(WrongUse):
-    """What is wrong with the settings: one sentence for each problem, without any secret."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+_topics = partial(setting, "Topics")
+_verdicts = partial(setting, "Verdicts")
+_running = partial(setting, "Running")
 
 
-def _setting(group: str, variable: str, default: Any, *, description: str) -> Any:
-    return Field(
-        default,
-        validation_alias=variable,
-        description=description,
-        json_schema_extra={"group": group},
-    )
-
-
-_kafka = partial(_setting, "Kafka")
-_topics = partial(_setting, "Topics")
-_verdicts = partial(_setting, "Verdicts")
-_running = partial(_setting, "Running")
-
-
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Every setting; `load_settings` makes it and says in sentences what is wrong."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        env_file=ENV_FILE,
-        env_file_encoding="utf-8-sig",  # Windows' editors put a mark before the text.
-        env_ignore_empty=True,
-        case_sensitive=True,
-        extra="ignore",
-        validate_by_name=True,
-        validate_by_alias=True,
-        # By-name values come from `load_settings` alone: else a variable `rules` would be one.
-        env_prefix="RETURNWATCH_UNKNOWN_",
-    )
     _given: frozenset[str] = PrivateAttr(default=frozenset())
-
-    bootstrap_servers: values.Servers = _kafka(
-        "KAFKA_BOOTSTRAP_SERVERS", "localhost:9092", description="The brokers to ask first."
-    )
-    security_protocol: values.Protocol = _kafka(
-        "KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", description="How to talk to the brokers."
-    )
-    sasl_mechanism: values.Mechanism | None = _kafka(
-        "KAFKA_SASL_MECHANISM", None, description="How to log in, with a SASL protocol."
-    )
-    sasl_username: str | None = _kafka("KAFKA_SASL_USERNAME", None, description="Who logs in.")
-    sasl_password: SecretStr | None = _kafka(
-        "KAFKA_SASL_PASSWORD", None, description="The password; better in a file, the next one."
-    )
-    sasl_password_file: values.ExistingFile | None = _kafka(
-        "KAFKA_SASL_PASSWORD_FILE",
-        None,
-        description="The file that holds the password; a line end after it is cut off.",
-    )
-    ssl_cafile: values.ExistingFile | None = _kafka(
-        "KAFKA_SSL_CAFILE",
-        None,
-        description="Certificates (PEM) of who signed the brokers'; without it, the system's.",
-    )
-    ssl_certfile: values.ExistingFile | None = _kafka(
-        "KAFKA_SSL_CERTFILE", None, description="Our own certificate (PEM)."
-    )
-    ssl_keyfile: values.ExistingFile | None = _kafka(
-        "KAFKA_SSL_KEYFILE", None, description="The key of our own certificate (PEM)."
-    )
 
     app_id: values.AppId = _topics(
         "RETURNWATCH_APP_ID",
@@ -111,6 +45,26 @@ class Settings(BaseSettings):
         "RETURNWATCH_DEAD_LETTERS_TOPIC",
         "order-dead-letters",
         description="The records that cannot be read; written.",
+    )
+    stats: values.Flag = _topics(
+        "RETURNWATCH_STATS",
+        True,
+        description="Count by second and tell incidents; false needs none of the next topics.",
+    )
+    stats_topic: values.TopicName = _topics(
+        "RETURNWATCH_STATS_TOPIC",
+        "order-stats",
+        description="Counts by second, and heartbeats; written, and read for incidents.",
+    )
+    incidents_topic: values.TopicName = _topics(
+        "RETURNWATCH_INCIDENTS_TOPIC",
+        "order-incidents",
+        description="Incidents, and limits that were crossed; written.",
+    )
+    silences_topic: values.TopicName = _topics(
+        "RETURNWATCH_SILENCES_TOPIC",
+        "order-silences",
+        description="Planned work (`returnwatch silence`); read.",
     )
 
     return_within_s: values.Deadline = _verdicts(
@@ -185,6 +139,10 @@ class Settings(BaseSettings):
         return f"{self.app_id}{values.CHANGELOG_SUFFIX}"
 
     @property
+    def incidents_changelog_topic(self) -> str:
+        return f"{self.app_id}{values.INCIDENTS_CHANGELOG_SUFFIX}"
+
+    @property
     def return_within_ms(self) -> int:
         return int(self.return_within_s * SECOND_MS)
 
@@ -211,52 +169,6 @@ class Settings(BaseSettings):
     def overridden(self) -> frozenset[str]:
         """The attributes that `load_settings` was given, whatever the environment says."""
         return self._given
-
-    def kafka_client_options(self) -> dict[str, Any]:
-        """What every aiokafka client is told; SettingsError if a file of it does not load."""
-        options: dict[str, Any] = {
-            "bootstrap_servers": values.server_list(self.bootstrap_servers),
-            "client_id": CLIENT_ID,
-            "security_protocol": self.security_protocol,
-        }
-        if self.security_protocol.startswith("SASL"):
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self._password(),
-            }
-        if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = self._ssl_context()
-        return options
-
-    def sasl_password_text(self) -> str | None:
-        """The password from where it stands; OSError or UnicodeDecodeError from its file."""
-        if self.sasl_password_file is not None:
-            return self.sasl_password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        return None if self.sasl_password is None else self.sasl_password.get_secret_value()
-
-    def _password(self) -> str | None:
-        try:
-            return self.sasl_password_text()
-        except (OSError, UnicodeDecodeError):  # Their texts may hold a part of it.
-            file = str(self.sasl_password_file)
-            problem = f"KAFKA_SASL_PASSWORD_FILE cannot be read any more: {file!r}."
-            raise SettingsError((problem,)) from None
-
-    def _ssl_context(self) -> SSLContext:
-        try:
-            # OpenSSL asks on the terminal for the password of a key unless it is given one.
-            context: SSLContext = create_ssl_context(
-                cafile=self.ssl_cafile,
-                certfile=self.ssl_certfile,
-                keyfile=self.ssl_keyfile,
-                password="",
-            )
-        except (OSError, ValueError) as error:  # An SSLError is an OSError.
-            files = "KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE"
-            problem = f"{files} must be PEM files, the key without a password: {error}."
-            raise SettingsError((problem,)) from error
-        return context
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -21,13 +21,16 @@ def disagreements(settings: "Settings") -> Iterator[str]:
 
 def _topic_problems(settings: "Settings") -> Iterator[str]:
     used: dict[str, str] = {}
-    for variable, topic in (
+    used_names = [
         ("RETURNWATCH_SUBMITTED_TOPIC", settings.submitted_topic),
         ("RETURNWATCH_RETURNED_TOPIC", settings.returned_topic),
         ("RETURNWATCH_ALERTS_TOPIC", settings.alerts_topic),
         ("RETURNWATCH_DEAD_LETTERS_TOPIC", settings.dead_letters_topic),
         ("The changelog (RETURNWATCH_APP_ID and '-changelog')", settings.changelog_topic),
-    ):
+    ]
+    if settings.stats:
+        used_names += _of_incidents(settings)
+    for variable, topic in used_names:
         other = used.setdefault(topic, variable)
         if other != variable:
             yield (
@@ -36,9 +39,20 @@ def _topic_problems(settings: "Settings") -> Iterator[str]:
             )
 
 
+def _of_incidents(settings: "Settings") -> list[tuple[str, str]]:
+    changelog = settings.incidents_changelog_topic
+    return [
+        ("RETURNWATCH_STATS_TOPIC", settings.stats_topic),
+        ("RETURNWATCH_INCIDENTS_TOPIC", settings.incidents_topic),
+        ("RETURNWATCH_SILENCES_TOPIC", settings.silences_topic),
+        ("The incidents' changelog (RETURNWATCH_APP_ID and '-incidents-changelog')", changelog),
+    ]
+
+
 def _other_name(settings: "Settings", topic: str) -> str:
     """The default of a setting that has this name and is not by default so."""
-    for name in ("submitted_topic", "returned_topic", "alerts_topic", "dead_letters_topic"):
+    topics = ("submitted", "returned", "alerts", "dead_letters", "stats", "incidents", "silences")
+    for name in (f"{each}_topic" for each in topics):
         field = type(settings).model_fields[name]
         if topic == getattr(settings, name) != field.default:
             return f"{field.validation_alias}={field.default}"

@@ -11,10 +11,19 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from streams.failures import WrongUse
 from streams.settings_values import Right, Why
 
 SHOWN_MAX: Final = 80  # characters of a wrong value in one problem
 _CONTRADICTION: Final = "contradiction"
+
+
+class SettingsError(WrongUse):
+    """What is wrong with the settings: one sentence for each problem, without any secret."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 def contradiction(sentences: tuple[str, ...]) -> PydanticCustomError:

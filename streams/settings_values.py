@@ -21,6 +21,7 @@ PROCESSES_MAX: Final = 64
 CHECKPOINT_INTERVAL_MAX_S: Final = 3_600
 TOPIC_NAME_MAX: Final = 249  # Kafka's own limit: the name of a folder, with room for its suffix.
 CHANGELOG_SUFFIX: Final = "-changelog"
+INCIDENTS_CHANGELOG_SUFFIX: Final = "-incidents-changelog"
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]+")
 _SERVER: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -108,8 +109,8 @@ ExistingFile = Annotated[
 ]
 AppId = Annotated[
     str,
-    AfterValidator(_legal_name(TOPIC_NAME_MAX - len(CHANGELOG_SUFFIX))),
-    Right(f"up to 239 {_TOPIC_LETTERS}", "returnwatch-eu"),
+    AfterValidator(_legal_name(TOPIC_NAME_MAX - len(INCIDENTS_CHANGELOG_SUFFIX))),
+    Right(f"up to 229 {_TOPIC_LETTERS}", "returnwatch-eu"),
 ]
 TopicName = Annotated[
     str,

@@ -110,9 +110,15 @@ class Topics:
             ) from error
 
     async def create(self, topics: Iterable[Wanted], *, partitions: int, replicas: int) -> None:
-        """Make these topics; KafkaError, with the broker's reason, for the first it refuses."""
+        """Make these topics, with `partitions` where they want no other count; KafkaError, with
+        the broker's reason, for the first it refuses."""
         new = [
-            NewTopic(topic.name, partitions, replicas, topic_configs=dict(topic.configs))
+            NewTopic(
+                topic.name,
+                topic.partitions or partitions,
+                replicas,
+                topic_configs=dict(topic.configs),
+            )
             for topic in topics
         ]
         try:

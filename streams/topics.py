@@ -1,13 +1,10 @@
-"""The five topics of a deployment: what they have to be, and what is wrong with what was found."""
+"""The topics of a deployment: five, and four more for incidents; what they have to be."""
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from streams.failures import WrongUse
-from streams.permissions import Operation, commands, tool, user_of, worker_grants
 from streams.settings import Settings
 
 TIMESTAMP_TYPE: Final = "message.timestamp.type"
@@ -17,27 +14,22 @@ CONFIGS: Final = (TIMESTAMP_TYPE, CLEANUP_POLICY, MESSAGE_BYTES)
 
 # A dead letter is the record it was plus our headers, so it may be larger than its input allows.
 DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
-HEADERS_BYTES: Final = 16 * 1024
-
-PARTITIONS_DEFAULT: Final = 4
-
-_CLOCKS: Final = (
-    "its times are the producers' clocks",
-    "what the worker writes would not tell it the broker's clock",
-)
 
 _LOG_APPEND_TIME: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime"})
 _CHANGELOG: Final = MappingProxyType({TIMESTAMP_TYPE: "LogAppendTime", CLEANUP_POLICY: "compact"})
+_COMPACTED: Final = MappingProxyType({CLEANUP_POLICY: "compact"})
 _DEAD_LETTERS: Final = MappingProxyType({MESSAGE_BYTES: str(DEAD_LETTER_BYTES)})
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A topic that there has to be, and the configuration it is made with."""
+    """A topic that there has to be, and the configuration it is made with; `partitions` is None
+    where it has to have as many as the inputs."""
 
     name: str
     is_input: bool
     configs: Mapping[str, str]
+    partitions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,54 +74,23 @@ class Refused(Exception):
 
 def wanted_topics(settings: Settings) -> tuple[Wanted, ...]:
     """The topics of a deployment, inputs first."""
-    return (
+    of_orders = (
         Wanted(settings.submitted_topic, True, _LOG_APPEND_TIME),
         Wanted(settings.returned_topic, True, _LOG_APPEND_TIME),
         Wanted(settings.alerts_topic, False, {}),
         Wanted(settings.dead_letters_topic, False, _DEAD_LETTERS),
         Wanted(settings.changelog_topic, False, _CHANGELOG),
     )
+    return (*of_orders, *_topics_of_incidents(settings)) if settings.stats else of_orders
 
 
-def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
-    """Everything that keeps a worker from starting on the topics that were found."""
-    wanted = wanted_topics(settings)
-    wrong = [_missing(topic) for topic in wanted if topic.name not in found]
-    present = [(topic, found[topic.name]) for topic in wanted if topic.name in found]
-    wrong += [_forbidden(settings, topic.name) for topic, is_as in present if is_as.is_forbidden]
-    allowed = [(topic, is_as) for topic, is_as in present if not is_as.is_forbidden]
-    wrong += unequal_inputs(settings, found)
-    wrong += _unequal_outputs(settings, found)
-    for topic, is_as in allowed:
-        wrong += _misconfigured(settings, topic, is_as)
-    return wrong + _too_narrow(settings, found)
-
-
-def partitions_to_make(settings: Settings, found: Mapping[str, Found], wished: int | None) -> int:
-    """How many a new topic gets: as the inputs have, else as wished.
-
-    WrongUse where what is wished does not go with what is there, Refused where nothing does.
-    """
-    inputs = _inputs(settings, found)
-    hidden = [name for name, topic in found.items() if topic.is_forbidden]
-    wrong = [_forbidden(settings, name) for name in hidden] + unequal_inputs(settings, found)
-    if wrong:
-        raise Refused(wrong)
-    if inputs and wished not in (None, inputs[0].partitions):
-        raise WrongUse(
-            f"--partitions {wished} does not go with the inputs, as {_counts(inputs)}: nothing was "
-            "made. Leave it out, and all new topics get as many."
-        )
-    count = inputs[0].partitions if inputs else wished or PARTITIONS_DEFAULT
-    wide = [topic for topic in found.values() if topic.partitions > count]
-    if wide and not inputs:
-        most = max(topic.partitions for topic in wide)
-        raise WrongUse(
-            f"{_counts(wide)}, which cannot be made fewer, so inputs with "
-            f"{counted(count, 'partition')} do not go with that: nothing was made. "
-            f"Give --partitions {most}."
-        )
-    return count
+def compacted_topics(settings: Settings) -> dict[str, str]:
+    """Those that lose what has to stay unless they are compacted: by name, what they would lose."""
+    changelogs = {settings.changelog_topic: "state"}
+    if settings.stats:
+        changelogs |= {settings.incidents_changelog_topic: "state"}
+        changelogs |= {settings.silences_topic: "silences that are still to come"}
+    return changelogs
 
 
 def counted(count: int, noun: str) -> str:
@@ -137,146 +98,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _missing(topic: Wanted) -> Finding:
-    return Finding(
-        topic.name, f"The topic {topic.name} does not exist.", "Type: returnwatch topics create"
+def _topics_of_incidents(settings: Settings) -> tuple[Wanted, ...]:
+    """All of them but the counts have one writer, and one partition: its order is that of time."""
+    return (
+        Wanted(settings.stats_topic, False, _LOG_APPEND_TIME),
+        Wanted(settings.incidents_topic, False, {}, partitions=1),
+        Wanted(settings.silences_topic, False, _COMPACTED, partitions=1),
+        Wanted(settings.incidents_changelog_topic, False, _CHANGELOG, partitions=1),
     )
-
-
-def _forbidden(settings: Settings, name: str) -> Finding:
-    return Finding(
-        name,
-        f"The broker does not let us see the topic {name}.",
-        f"Type: {_grant(settings, name, *Operation)}",
-    )
-
-
-def unequal_inputs(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
-    """Inputs of unlike partition counts. Never tells to widen one: keys would hash elsewhere, and
-    orders part from their results."""
-    inputs = _inputs(settings, found)
-    counts = {topic.partitions for topic in inputs}
-    if len(counts) <= 1:
-        return []
-    fewest = min(inputs, key=lambda topic: topic.partitions)
-    return [
-        Finding(
-            fewest.name,
-            f"The inputs have unequal partition counts: {_counts(inputs)}.",
-            f"Set {_variable(settings, fewest.name)} to a new name, have the producers write there "
-            "instead, and type: returnwatch topics create",
-        )
-    ]
-
-
-def _unequal_outputs(settings: Settings, found: Mapping[str, Found]) -> Iterator[Finding]:
-    counts = {topic.partitions for topic in _inputs(settings, found)}
-    if len(counts) != 1:
-        return
-    (count,) = counts
-    for topic in wanted_topics(settings):
-        is_as = found.get(topic.name)
-        if is_as is None or is_as.is_forbidden or is_as.partitions == count:
-            continue
-        if is_as.partitions < count:
-            alter = ("--alter", "--topic", topic.name, "--partitions", str(count))
-            fix = f"Type: {shlex.join([*tool(settings, 'kafka-topics.sh'), *alter])}"
-        else:
-            variable = _variable(settings, topic.name)
-            fix = f"Set {variable} to a new name and type: returnwatch topics create"
-        problem = f"The inputs have {counted(count, 'partition')}, but {_counts([is_as])}."
-        yield Finding(topic.name, problem, fix)
-
-
-def _inputs(settings: Settings, found: Mapping[str, Found]) -> list[Found]:
-    """Those that are there and may be seen."""
-    names = (settings.submitted_topic, settings.returned_topic)
-    there = (found[name] for name in names if name in found)
-    return [topic for topic in there if not topic.is_forbidden]
-
-
-def _counts(topics: Iterable[Found]) -> str:
-    return ", ".join(f"{topic.name} has {topic.partitions}" for topic in topics)
-
-
-def _variable(settings: Settings, topic: str) -> str:
-    """The variable that gives the topic another name."""
-    return {
-        settings.submitted_topic: "RETURNWATCH_SUBMITTED_TOPIC",
-        settings.returned_topic: "RETURNWATCH_RETURNED_TOPIC",
-        settings.alerts_topic: "RETURNWATCH_ALERTS_TOPIC",
-        settings.dead_letters_topic: "RETURNWATCH_DEAD_LETTERS_TOPIC",
-        settings.changelog_topic: "RETURNWATCH_APP_ID",
-    }[topic]
-
-
-def _misconfigured(settings: Settings, topic: Wanted, found: Found) -> list[Finding]:
-    is_changelog = topic.name == settings.changelog_topic
-    if (topic.is_input or is_changelog) and not settings.accept_create_time:
-        wrong = _timestamp_type(settings, found, whose=_CLOCKS[is_changelog])
-        if wrong:
-            return wrong
-    if is_changelog and found.configs and found.configs.get(CLEANUP_POLICY) != "compact":
-        policy = found.configs.get(CLEANUP_POLICY)
-        return [
-            Finding(
-                found.name,
-                f"The changelog {found.name} has cleanup.policy {policy}: it would lose state.",
-                f"Type: {_alter(settings, found.name, f'{CLEANUP_POLICY}=compact')}",
-            )
-        ]
-    return []
-
-
-def _timestamp_type(settings: Settings, found: Found, *, whose: str) -> list[Finding]:
-    kind = None if found.configs is None else found.configs.get(TIMESTAMP_TYPE)
-    if kind == "LogAppendTime":
-        return []
-    if kind is None:
-        problem = f"The broker does not tell the timestamp type of {found.name}."
-        fix = _grant(settings, found.name, Operation.DESCRIBE_CONFIGS)
-    else:
-        problem = f"The topic {found.name} has message.timestamp.type {kind}: {whose}."
-        fix = _alter(settings, found.name, f"{TIMESTAMP_TYPE}=LogAppendTime")
-    consent = "Set RETURNWATCH_ACCEPT_CREATE_TIME=true, with the weaker promise of "
-    return [Finding(found.name, problem, f"{consent}docs/semantics.md, or type: {fix}")]
-
-
-def _too_narrow(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
-    """An unreadable record that does not fit into the dead letters would stop the worker."""
-    letters = settings.dead_letters_topic
-    told = {
-        name: int(topic.configs[MESSAGE_BYTES])
-        for name, topic in found.items()
-        if topic.configs and MESSAGE_BYTES in topic.configs
-    }
-    inputs = (settings.submitted_topic, settings.returned_topic)
-    needed = max((told[name] for name in inputs if name in told), default=0) + HEADERS_BYTES
-    if letters not in told or told[letters] >= needed:
-        return []
-    wide_bytes = max(needed, DEAD_LETTER_BYTES)
-    return [
-        Finding(
-            letters,
-            f"The topic {letters} takes records of {told[letters]} bytes, too few for the largest "
-            "of the inputs with our headers.",
-            f"Type: {_alter(settings, letters, f'{MESSAGE_BYTES}={wide_bytes}')}",
-        )
-    ]
-
-
-def _alter(settings: Settings, topic: str, config: str) -> str:
-    where = ("--entity-type", "topics", "--entity-name", topic)
-    words = [*tool(settings, "kafka-configs.sh"), "--alter", *where, "--add-config", config]
-    return shlex.join(words)
-
-
-def _grant(settings: Settings, topic: str, *operations: Operation) -> str:
-    """The command for those of the operations that a worker needs on the topic."""
-    grants = [
-        grant
-        for grant in worker_grants(settings, partitions=0)
-        if grant.name == topic and grant.operation in operations
-    ]
-    (command,) = commands(settings, user_of(settings), grants)
-    return command

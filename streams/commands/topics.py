@@ -6,26 +6,25 @@ from typing import Annotated
 from aiokafka.errors import KafkaError
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.commands.acls import acls
 from streams.commands.console import complain, out
 from streams.failures import words
 from streams.settings import Settings, load_settings
 from streams.topic_admin import Topics
+from streams.topic_findings import findings, partitions_to_make
 from streams.topics import (
     TIMESTAMP_TYPE,
     Finding,
     Found,
-    findings,
-    partitions_to_make,
     wanted_topics,
 )
 from streams.transport.log_bounds import BrokerUnavailable
 
 topics = App(
     name="topics",
-    help="Make or check the five topics, or the permissions on them.\n\n"
+    help="Make or check the topics, or the permissions on them.\n\n"
     "Example: returnwatch topics create",
 )
 topics.command(acls)
@@ -89,8 +88,11 @@ async def _check(settings: Settings) -> int:
 
 def _show(settings: Settings, found: dict[str, Found], *, made: set[str] | None) -> None:
     """What was made and what was there before, where making was asked for."""
-    table = Table("topic", "partitions", "replicas", "time", "", box=None, pad_edge=False)
-    for topic in wanted_topics(settings):
+    wanted = wanted_topics(settings)
+    longest = max(len(topic.name) for topic in wanted)  # A name is never cut.
+    name = Column("topic", min_width=longest, no_wrap=True)
+    table = Table(name, "partitions", "replicas", "time", "", box=None, pad_edge=False)
+    for topic in wanted:
         is_as = found.get(topic.name)
         if is_as is not None and not is_as.is_forbidden:
             time = (is_as.configs or {}).get(TIMESTAMP_TYPE, "unknown")

@@ -1,4 +1,4 @@
-"""Where a demo plays: a broker, five topics of its own and the settings for both.
+"""Where a demo plays: a broker, topics of its own and the settings for both.
 
 The broker is the one that KAFKA_BOOTSTRAP_SERVERS names, else an embedded one. No other setting of
 the user's plays a part, but for how to talk to that broker; what is made there is deleted again.
@@ -31,6 +31,7 @@ _TERMS: Final[dict[str, Any]] = {
     "hold_s": 3,
     "remember_s": 60,
     "start_at": "earliest",
+    "stats": True,
     "accept_create_time": True,  # The embedded broker knows no LogAppendTime.
     "accept_partitioners": False,
     "rules": None,
@@ -75,7 +76,7 @@ async def open_stage() -> AsyncIterator[Stage]:
 
 
 def _terms(app_id: str) -> dict[str, Any]:
-    topics = ("submitted", "returned", "alerts", "dead_letters")
+    topics = ("submitted", "returned", "alerts", "dead_letters", "stats", "incidents", "silences")
     names = {f"{name}_topic": f"{app_id}-order-{name.replace('_', '-')}" for name in topics}
     return {**_TERMS, **names, "app_id": app_id}
 

@@ -22,7 +22,8 @@ from streams.reachable import reachable
 from streams.rulebook import load_policy
 from streams.settings import Settings
 from streams.state.header import Header
-from streams.topics import Refused, unequal_inputs
+from streams.topic_findings import unequal_inputs
+from streams.topics import Refused
 from streams.transport.log_bounds import LogBounds
 from streams.watch import Duty
 

@@ -147,6 +147,8 @@ def _create_outputs(contestant: Contestant, run: Run) -> None:
     wanted = [run.names.alerts]
     if contestant.name == OURS:
         wanted += [run.names.dead_letters, run.names.changelog]
+        wanted += [run.names.stats, run.names.incidents]
+        wanted += [run.names.silences, run.names.incidents_changelog]
     create_topics(run.bootstrap, {name: topics[name] for name in wanted})
 
 

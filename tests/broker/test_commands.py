@@ -46,7 +46,9 @@ def test_topics_are_made_with_what_a_worker_needs_and_left_alone_the_second_time
 
     assert [ended.status for ended in (made, again, checked)] == [0, 0, 0]
     assert [ended.complaints() for ended in (made, again, checked)] == [[], [], []]
-    assert rows(made) == {name: ["3", "1", "made"] for name in names.topics()}
+    assert rows(made) == {
+        name: [str(partitions), "1", "made"] for name, (partitions, _) in names.topics(3).items()
+    }
     assert rows(again) == {name: ["3", "1", "was", "there"] for name in names.topics()}
     assert rows(checked) == {name: ["3", "1"] for name in names.topics()}
     (sentence,) = other.complaints()
@@ -95,7 +97,9 @@ def test_new_topics_have_the_partition_count_of_the_inputs_that_are_there(
     made = shell.run("topics", "create")
 
     assert made.status == 0, made.err
-    assert {row[0] for row in rows(made).values()} == {"6"}
+    assert {name: int(row[0]) for name, row in rows(made).items()} == {
+        name: partitions for name, (partitions, _) in names.topics(6).items()
+    }
 
 
 def test_a_topic_that_was_there_and_is_wrong_is_left_alone_and_complained_of(

@@ -26,6 +26,22 @@ class Names:
     dead_letters: str
     changelog: str
 
+    @property
+    def stats(self) -> str:
+        return self.alerts.removesuffix("alerts") + "stats"
+
+    @property
+    def incidents(self) -> str:
+        return self.alerts.removesuffix("alerts") + "incidents"
+
+    @property
+    def silences(self) -> str:
+        return self.alerts.removesuffix("alerts") + "silences"
+
+    @property
+    def incidents_changelog(self) -> str:
+        return f"{self.app_id}-incidents-changelog"
+
     def env(self, bootstrap: str, **more: str) -> dict[str, str]:
         """What a worker or command needs to find this test's topics, and `more` over it."""
         return {
@@ -35,17 +51,24 @@ class Names:
             "RETURNWATCH_RETURNED_TOPIC": self.returned,
             "RETURNWATCH_ALERTS_TOPIC": self.alerts,
             "RETURNWATCH_DEAD_LETTERS_TOPIC": self.dead_letters,
+            "RETURNWATCH_STATS_TOPIC": self.stats,
+            "RETURNWATCH_INCIDENTS_TOPIC": self.incidents,
+            "RETURNWATCH_SILENCES_TOPIC": self.silences,
             **more,
         }
 
     def topics(self, partitions: int = 1) -> dict[str, tuple[int, Mapping[str, str]]]:
-        """All five as `topics create` would make them; for create_topics."""
+        """All as `topics create` would make them; for create_topics."""
         return {
             self.submitted: (partitions, LOG_APPEND_TIME),
             self.returned: (partitions, LOG_APPEND_TIME),
             self.alerts: (partitions, {}),
             self.dead_letters: (partitions, ROOMY),
             self.changelog: (partitions, COMPACTED),
+            self.stats: (partitions, LOG_APPEND_TIME),
+            self.incidents: (1, {}),
+            self.silences: (1, {"cleanup.policy": "compact"}),
+            self.incidents_changelog: (1, COMPACTED),
         }
 
 

@@ -2,7 +2,8 @@
 
 from streams.doctor import State, as_found
 from streams.settings import Settings
-from streams.topics import Found, findings, wanted_topics
+from streams.topic_findings import findings
+from streams.topics import Found, wanted_topics
 
 SETTINGS = Settings()
 

@@ -47,12 +47,16 @@ def test_the_commands_for_a_worker_name_every_topic_its_group_and_each_transacti
     lines = commands(SETTINGS, "watcher", worker_grants(SETTINGS, 2))
 
     assert [line.removeprefix(f"{ADD} --operation ") for line in lines] == [
-        "Read --operation DescribeConfigs --topic order-submitted --topic order-returned",
-        "Write --topic order-alerts",
+        "Read --operation DescribeConfigs --topic order-submitted --topic order-returned"
+        " --topic order-silences",
+        "Write --topic order-alerts --topic order-incidents",
         "Write --operation DescribeConfigs --topic order-dead-letters",
-        "Read --operation Write --operation DescribeConfigs --topic returnwatch-changelog",
+        "Read --operation Write --operation DescribeConfigs --topic returnwatch-changelog"
+        " --topic returnwatch-incidents-changelog",
+        "Read --operation Write --topic order-stats",
         "Read --group returnwatch",
-        "Write --transactional-id returnwatch-0 --transactional-id returnwatch-1",
+        "Write --transactional-id returnwatch-0 --transactional-id returnwatch-1"
+        " --transactional-id returnwatch-incidents",
     ]
 
 
@@ -99,11 +103,11 @@ def test_missing_grants_are_told_one_by_one_but_transactional_ids_together() -> 
     groups = grouped(worker_grants(SETTINGS, 5))
 
     assert [described(group) for group in groups][-3:] == [
-        "DESCRIBE_CONFIGS on the topic returnwatch-changelog",
+        "DESCRIBE_CONFIGS on the topic returnwatch-incidents-changelog",
         "READ on the group returnwatch",
-        "WRITE on 5 transactional ids (returnwatch-0, returnwatch-1, returnwatch-2, ...)",
+        "WRITE on 6 transactional ids (returnwatch-0, returnwatch-1, returnwatch-2, ...)",
     ]
-    assert described(grouped(worker_grants(SETTINGS, 1))[-1]) == (
+    assert described(grouped(worker_grants(Settings(stats=False), 1))[-1]) == (
         "WRITE on the transactional id returnwatch-0"
     )
 
@@ -115,7 +119,11 @@ def test_a_worker_runs_without_configurations_that_only_warn_of_mistakes() -> No
     def without(settings: Settings) -> list[str]:
         return [grant.name for grant in grants if not is_vital(settings, grant)]
 
-    assert without(SETTINGS) == ["order-dead-letters"]
+    assert without(SETTINGS) == [
+        "order-dead-letters",
+        "order-silences",
+        "returnwatch-incidents-changelog",
+    ]
     assert without(consenting)[:2] == ["order-submitted", "order-returned"]
 
 
@@ -131,8 +139,8 @@ def test_a_long_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     cli.run(["topics", "acls", "--user", "[bold]:smile:", "--partitions", "200"])
 
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
-    assert lines[-1].endswith(" --transactional-id returnwatch-199")
+    assert len(lines) == 7
+    assert lines[-1].endswith(" --transactional-id returnwatch-incidents")
     assert all("'User:[bold]:smile:'" in line for line in lines)
 
 

@@ -10,14 +10,8 @@ from pydantic import SecretStr
 
 from streams.failures import WrongUse
 from streams.settings import Settings
-from streams.topics import (
-    Finding,
-    Found,
-    Refused,
-    findings,
-    partitions_to_make,
-    wanted_topics,
-)
+from streams.topic_findings import findings, partitions_to_make
+from streams.topics import Finding, Found, Refused, wanted_topics
 
 SETTINGS: Final = Settings()
 CONSENTING: Final = Settings(accept_create_time=True)
@@ -28,6 +22,13 @@ RIGHT: Final[Mapping[str, dict[str, str]]] = {
     "order-alerts": {"message.timestamp.type": "CreateTime", **ROOM},
     "order-dead-letters": {"message.timestamp.type": "CreateTime", "max.message.bytes": "2097152"},
     "returnwatch-changelog": {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+    },
+    "order-stats": {"message.timestamp.type": "LogAppendTime"},
+    "order-incidents": {},
+    "order-silences": {"cleanup.policy": "compact"},
+    "returnwatch-incidents-changelog": {
         "cleanup.policy": "compact",
         "message.timestamp.type": "LogAppendTime",
     },
@@ -272,3 +273,37 @@ def test_a_topic_that_may_not_be_seen_is_the_one_finding_about_it() -> None:
     assert finding.fix.endswith(
         "--operation Read --operation DescribeConfigs --topic order-returned"
     )
+
+
+# The topics of incidents.
+
+
+def test_without_stats_no_topic_of_incidents_is_wanted() -> None:
+    names = [topic.name for topic in wanted_topics(Settings(stats=False))]
+
+    assert names == list(RIGHT)[:5]
+
+
+def test_a_topic_of_one_writer_may_have_any_count_and_is_made_with_one_partition() -> None:
+    found = with_counts(order_incidents=1, order_silences=7)
+
+    assert findings(SETTINGS, found) == []
+    assert {topic.name for topic in wanted_topics(SETTINGS) if topic.partitions == 1} == {
+        "order-incidents",
+        "order-silences",
+        "returnwatch-incidents-changelog",
+    }
+    without_inputs = with_counts(order_submitted=0, order_returned=0, order_silences=7)
+    assert partitions_to_make(SETTINGS, without_inputs, 4) == 4
+
+
+@pytest.mark.parametrize(
+    "topic, loses",
+    [("order-silences", "silences"), ("returnwatch-incidents-changelog", "state")],
+)
+def test_a_topic_of_incidents_that_has_to_be_compacted_is_refused_if_it_is_not(
+    topic: str, loses: str
+) -> None:
+    finding = only(findings(SETTINGS, with_config(topic, cleanup_policy="delete")))
+
+    assert f"it would lose {loses}" in finding.problem
