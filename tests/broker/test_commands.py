@@ -46,11 +46,10 @@ def test_topics_are_made_with_what_a_worker_needs_and_left_alone_the_second_time
 
     assert [ended.status for ended in (made, again, checked)] == [0, 0, 0]
     assert [ended.complaints() for ended in (made, again, checked)] == [[], [], []]
-    assert rows(made) == {
-        name: [str(partitions), "1", "made"] for name, (partitions, _) in names.topics(3).items()
-    }
-    assert rows(again) == {name: ["3", "1", "was", "there"] for name in names.topics()}
-    assert rows(checked) == {name: ["3", "1"] for name in names.topics()}
+    counts = {name: [str(partitions), "1"] for name, (partitions, _) in names.topics(3).items()}
+    assert rows(made) == {name: [*row, "made"] for name, row in counts.items()}
+    assert rows(again) == {name: [*row, "was", "there"] for name, row in counts.items()}
+    assert rows(checked) == counts
     (sentence,) = other.complaints()
     assert (other.status, other.out) == (2, "")
     assert sentence.startswith("--partitions 7 does not go with the inputs")
