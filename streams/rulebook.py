@@ -4,37 +4,30 @@ Every mistake is told at once, each with its line. Rules inherit nothing from [d
 rule leaves out has the value that [default] would have without it. Knows no broker and no order.
 """
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Protocol, get_args
 
 from schemas.alerts import Severity
 from schemas.fields import NAME_MAX, RETURN_WITHIN_MAX_MS
+from streams.core.limits import MEASURES, Limit
 from streams.core.rules import MATCH_KEYS, Policy, Rule, Rules, ambiguities, single_rule
-from streams.failures import WrongUse
+from streams.rulebook_tables import Findings, RulebookError, Table, line_numbers, parse, shown
 
 RULES_MAX: Final = 500  # Their text is one changelog record, which a broker takes up to 1 MB.
-SHOWN_MAX: Final = 40  # characters of a wrong value in one problem
 
 _SECONDS_MAX: Final = RETURN_WITHIN_MAX_MS // 1000
 _SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 _DEFAULT: Final = "default"
 _TERMS: Final = ("return_within_s", "min_return_within_s", "max_return_within_s", "severity")
+_LIMITED_BY: Final = ("provider", "merchant")  # A limit holds for one of one of these.
+LIMIT_MAX: Final = 1_000_000_000
 # A value that no order can have would make a rule without effect, so it is refused.
 _NAME: Final = (re.compile(f"(?s).{{0,{NAME_MAX}}}"), f"a text of up to {NAME_MAX} characters")
 _CURRENCY: Final = (re.compile("[A-Z]{3}"), "three capital letters")
-_HEADER: Final = re.compile(r"\s*\[(?P<more>\[?)(?P<path>[^\[\]]+)\]")
-_KEY: Final = re.compile(r"\s*(?P<path>[^\s=#\[\]{}]+)\s*=")
-_PART: Final = re.compile(r"[\w-]+")
-_SYNTAX_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
-
-Where = tuple[str | int, ...]  # A path into the document, such as ("rule", 0, "severity").
 
 
 class PolicySettings(Protocol):
@@ -50,14 +43,6 @@ class PolicySettings(Protocol):
     def remember_ms(self) -> int: ...
 
 
-class RulebookError(WrongUse):
-    """What is wrong with a rulebook, each problem a sentence that begins with `path:line: `."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
 def load_policy(settings: PolicySettings) -> Policy:
     """The policy of the settings; RulebookError if their rulebook has mistakes."""
     book = settings.rules
@@ -65,14 +50,31 @@ def load_policy(settings: PolicySettings) -> Policy:
     return Policy(rules, settings.hold_ms, settings.remember_ms)
 
 
+def load_limits(settings: PolicySettings) -> tuple[Limit, ...]:
+    """The limits that the rules give; RulebookError as above. They change no verdict."""
+    return () if settings.rules is None else _read(settings.rules).limits
+
+
 def read_rulebook(path: Path) -> Rules:
     """The rules of a file; RulebookError with all its mistakes."""
-    text, values = _parse(path)
-    findings = _Findings(path, _line_numbers(text))
-    rules = _read_rules(_Table((), "the rulebook", values, findings))
+    return _read(path).rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    rules: Rules
+    limits: tuple[Limit, ...]
+
+
+def _read(path: Path) -> _Book:
+    text, values = parse(path)
+    findings = Findings(path, line_numbers(text))
+    document = Table((), "the rulebook", values, findings)
+    rules = _read_rules(document)
+    limits = tuple(limit for table in _rule_tables(document) for limit in _limits(table))
     if findings.found:
-        raise RulebookError([sentence for _, sentence in sorted(findings.found)])
-    return Rules(rules)
+        raise RulebookError([sentence for _, sentence in sorted(set(findings.found))])
+    return _Book(Rules(rules), limits)
 
 
 def wrong_value(key: str, value: object) -> str | None:
@@ -80,84 +82,10 @@ def wrong_value(key: str, value: object) -> str | None:
     right, words = _CURRENCY if key == "currency" else _NAME
     if isinstance(value, str) and right.fullmatch(value):
         return None
-    return f"must be {words}, not {_shown(value)}"
+    return f"must be {words}, not {shown(value)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Findings:
-    """The problems of one file, as (line, sentence)."""
-
-    path: Path
-    lines: Mapping[Where, int]
-    found: list[tuple[int, str]] = field(default_factory=list)
-
-    def line(self, where: Where) -> int:
-        """The line of the place, or of the nearest one around it whose line is known."""
-        paths = (where[:length] for length in range(len(where), 0, -1))
-        return next((self.lines[path] for path in paths if path in self.lines), 1)
-
-    def add(self, where: Where, problem: str) -> None:
-        line = self.line(where)
-        self.found.append((line, f"{self.path}:{line}: {problem}"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the document, and what problems call it."""
-
-    where: Where
-    label: str
-    values: Mapping[str, Any]
-    findings: _Findings
-
-    def refuse(self, key: str, problem: str) -> None:
-        self.findings.add((*self.where, key), f"{key} of {self.label} {problem}")
-
-    def refuse_unknown(self, known: Sequence[str]) -> None:
-        for key in self.values:
-            if key not in known:
-                close = get_close_matches(key, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-                problem = f"{_shown(key)} is no key of {self.label}; {hint}"
-                self.findings.add((*self.where, key), problem)
-
-
-def _parse(path: Path) -> tuple[str, dict[str, Any]]:
-    """The file as text and as TOML."""
-    data = b""
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")  # Editors on Windows put a mark at the beginning.
-        return text, tomllib.loads(text, parse_float=Decimal)  # 8.001 s are exactly 8,001 ms.
-    except OSError as error:
-        line, problem = 1, f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        line, problem = data.count(b"\n", 0, error.start) + 1, "is not UTF-8"
-    except ValueError as error:  # An integer of thousands of digits is no TOMLDecodeError.
-        place = _SYNTAX_LINE.search(str(error))
-        line = int(place[1]) if place else data.rstrip().count(b"\n") + 1
-        problem = f"is not TOML: {_SYNTAX_LINE.sub('', str(error))}"
-    raise RulebookError([f"{path}:{line}: {problem}"])
-
-
-def _line_numbers(text: str) -> dict[Where, int]:
-    """Where tables and keys begin, as tomllib does not say: good for usual files, never needed."""
-    lines: dict[Where, int] = {}
-    table: Where = ()
-    rules = 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := _HEADER.match(line):
-            table = tuple(_PART.findall(header["path"]))
-            if table[:1] == ("rule",):
-                rules += bool(header["more"]) and len(table) == 1
-                table = ("rule", rules - 1, *table[1:])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, *_PART.findall(key["path"])[:1]), number)
-    return lines
-
-
-def _read_rules(document: _Table) -> list[Rule]:
+def _read_rules(document: Table) -> list[Rule]:
     """The default rule first; complete only if nothing was found wrong."""
     document.refuse_unknown((_DEFAULT, "rule"))
     tables = _rule_tables(document)
@@ -167,17 +95,17 @@ def _read_rules(document: _Table) -> list[Rule]:
     return [_default_rule(document), *rules]
 
 
-def _default_rule(document: _Table) -> Rule:
+def _default_rule(document: Table) -> Rule:
     values = document.values.get(_DEFAULT)
     if not isinstance(values, dict):
         document.findings.add((_DEFAULT,), "[default] is missing; it holds for all other orders")
         values = {"return_within_s": 1}
-    table = _Table((_DEFAULT,), "[default]", values, document.findings)
+    table = Table((_DEFAULT,), "[default]", values, document.findings)
     table.refuse_unknown(_TERMS)
     return _rule(table, _DEFAULT, {})
 
 
-def _rule_tables(document: _Table) -> list[_Table]:
+def _rule_tables(document: Table) -> list[Table]:
     rows, findings = document.values.get("rule", []), document.findings
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         findings.add(("rule",), "a rule must be a table of its own, under [[rule]]")
@@ -185,7 +113,7 @@ def _rule_tables(document: _Table) -> list[_Table]:
     if len(rows) > RULES_MAX:
         findings.add(("rule", RULES_MAX), f"{len(rows)} rules are more than {RULES_MAX}")
         return []
-    return [_Table(("rule", n), _label(row, n), row, findings) for n, row in enumerate(rows)]
+    return [Table(("rule", n), _label(row, n), row, findings) for n, row in enumerate(rows)]
 
 
 def _label(row: Mapping[str, Any], number: int) -> str:
@@ -197,21 +125,21 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= NAME_MAX and value.isprintable()
 
 
-def _matching_rule(table: _Table) -> Rule:
-    table.refuse_unknown(("name", "match", *_TERMS))
+def _matching_rule(table: Table) -> Rule:
+    table.refuse_unknown(("name", "match", *_TERMS, *MEASURES))
     name = table.values.get("name")
     if not _is_name(name) or name == _DEFAULT:
         table.refuse("name", f'must be 1 to {NAME_MAX} printable characters, not "default"')
     return _rule(table, str(name), _match(table))
 
 
-def _match(table: _Table) -> dict[str, str]:
+def _match(table: Table) -> dict[str, str]:
     """The fields that an order must have; none if one was refused."""
     match = table.values.get("match")
     if not isinstance(match, dict) or not match:
         table.refuse("match", 'must be a table such as { provider = "acme" }')
         return {}
-    within = _Table((*table.where, "match"), f"match of {table.label}", match, table.findings)
+    within = Table((*table.where, "match"), f"match of {table.label}", match, table.findings)
     before = len(table.findings.found)
     within.refuse_unknown(MATCH_KEYS)
     for key in match.keys() & set(MATCH_KEYS):
@@ -220,7 +148,7 @@ def _match(table: _Table) -> dict[str, str]:
     return match if len(table.findings.found) == before else {}
 
 
-def _rule(table: _Table, name: str, match: Mapping[str, str]) -> Rule:
+def _rule(table: Table, name: str, match: Mapping[str, str]) -> Rule:
     within_ms = _milliseconds(table, "return_within_s")
     min_ms = _milliseconds(table, "min_return_within_s") or 1
     max_ms = _milliseconds(table, "max_return_within_s") or RETURN_WITHIN_MAX_MS
@@ -234,7 +162,7 @@ def _rule(table: _Table, name: str, match: Mapping[str, str]) -> Rule:
     return Rule(name, within_ms or 1, min_ms, max_ms, severity=_severity(table), match=match)
 
 
-def _milliseconds(table: _Table, key: str) -> int | None:
+def _milliseconds(table: Table, key: str) -> int | None:
     """The seconds under the key in ms; None if there are none or they were refused."""
     value = table.values.get(key)
     if value is None:
@@ -243,19 +171,19 @@ def _milliseconds(table: _Table, key: str) -> int | None:
     if is_number and 0 < value <= _SECONDS_MAX and value * 1000 % 1 == 0:
         return int(value * 1000)
     right = f"seconds from 0.001 to {_SECONDS_MAX} (30 days), with at most 3 decimals"
-    table.refuse(key, f"must be {right}, not {_shown(value)}")
+    table.refuse(key, f"must be {right}, not {shown(value)}")
     return None
 
 
-def _severity(table: _Table) -> str:
+def _severity(table: Table) -> str:
     value = table.values.get("severity", "critical")
     if value not in _SEVERITIES:
-        table.refuse("severity", f"must be one of {', '.join(_SEVERITIES)}, not {_shown(value)}")
+        table.refuse("severity", f"must be one of {', '.join(_SEVERITIES)}, not {shown(value)}")
     return str(value)
 
 
-def _refuse_same_names(tables: Sequence[_Table]) -> None:
-    firsts: dict[str, _Table] = {}
+def _refuse_same_names(tables: Sequence[Table]) -> None:
+    firsts: dict[str, Table] = {}
     for table in tables:
         first = firsts.setdefault(table.label, table)
         if first is not table:
@@ -263,7 +191,7 @@ def _refuse_same_names(tables: Sequence[_Table]) -> None:
             table.refuse("name", f"is that of the rule at line {line}, too")
 
 
-def _refuse_overlaps(placed: Sequence[tuple[_Table, Rule]]) -> None:
+def _refuse_overlaps(placed: Sequence[tuple[Table, Rule]]) -> None:
     tables = {id(rule): table for table, rule in placed}
     for pair in ambiguities([rule for _, rule in placed]):
         first, second = (tables[id(rule)] for rule in pair)
@@ -276,11 +204,27 @@ def _remedy(first: Rule, second: Rule) -> str:
     union = {**first.match, **second.match}
     if union == first.match == second.match:
         return "remove one, or make it more specific"
-    wanted = ", ".join(f"{key} = {_shown(value)}" for key, value in union.items())
+    wanted = ", ".join(f"{key} = {shown(value)}" for key, value in union.items())
     return f"add a rule with match = {{ {wanted} }}, or make one more specific than the other"
 
 
-def _shown(value: object) -> str:
-    is_text = isinstance(value, str | bool | list | dict)
-    text = json.dumps(value, ensure_ascii=False, default=str) if is_text else str(value)
-    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
+def _limits(table: Table) -> list[Limit]:
+    """The limits that a rule gives for all orders of its provider or merchant."""
+    given = [measure for measure in MEASURES if measure in table.values]
+    match = table.values.get("match")
+    if not given or not isinstance(match, dict):
+        return []
+    if len(match) != 1 or not set(match) <= set(_LIMITED_BY):
+        table.refuse(given[0], "needs a match of a provider alone or a merchant alone")
+        return []
+    limits = []
+    for measure in given:
+        most = table.values[measure]
+        if type(most) is int and 0 < most <= LIMIT_MAX:
+            ((by, of),) = match.items()
+            limits.append(Limit(str(table.values.get("name")), measure, by, str(of), most))
+        else:
+            table.refuse(
+                measure, f"must be a whole number from 1 to {LIMIT_MAX}, not {shown(most)}"
+            )
+    return limits

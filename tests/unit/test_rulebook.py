@@ -7,9 +7,11 @@ from typing import Final
 import pytest
 
 from schemas.fields import RETURN_WITHIN_MAX_MS
+from streams.core.limits import Limit
 from streams.core.rules import Policy, Rule, Rules, single_rule
 from streams.explanation import explain
-from streams.rulebook import RULES_MAX, RulebookError, load_policy, read_rulebook
+from streams.rulebook import RULES_MAX, load_limits, load_policy, read_rulebook
+from streams.rulebook_tables import RulebookError
 
 BOOK: Final = """\
 # What the shop has agreed with its providers.
@@ -323,3 +325,60 @@ def test_an_explanation_names_a_field_that_the_order_lacks() -> None:
     assert explain(rules, {"provider": "acme"}).others == (
         (FAST_CARDS, "needs kind = card, the order has none"),
     )
+
+
+# Limits.
+
+
+def test_limits_stand_in_the_rules_of_a_provider_or_a_merchant_and_change_no_verdict(
+    tmp_path: Path,
+) -> None:
+    book = tmp_path / "rules.toml"
+    plain = '[default]\nreturn_within_s = 30\n[[rule]]\nname = "a"\nreturn_within_s = 8\n'
+    plain += 'match = { provider = "acme" }\n'
+    book.write_text(plain)
+    without = read_rulebook(book)
+
+    book.write_text(plain + "open_orders_max = 500\nsubmissions_per_s_max = 40\n")
+
+    assert read_rulebook(book) == without
+    assert load_limits(FakeSettings(book)) == (
+        Limit("a", "open_orders_max", "provider", "acme", 500),
+        Limit("a", "submissions_per_s_max", "provider", "acme", 40),
+    )
+    assert load_limits(FakeSettings(None)) == ()
+
+
+def test_limits_that_cannot_be_are_told_with_their_lines(tmp_path: Path) -> None:
+    book = tmp_path / "rules.toml"
+    book.write_text(
+        "[default]\nreturn_within_s = 30\nopen_orders_max = 3\n"
+        '[[rule]]\nname = "a"\nreturn_within_s = 8\nmatch = { kind = "card" }\n'
+        "overdue_orders_max = 5\n"
+        '[[rule]]\nname = "b"\nreturn_within_s = 8\nmatch = { kind = "wallet" }\n'
+        "submissions_per_s_max = 1\n"
+    )
+
+    with pytest.raises(RulebookError) as caught:
+        load_limits(FakeSettings(book))
+
+    lines = [problem.removeprefix(f"{book}:") for problem in caught.value.problems]
+    assert lines[0].startswith('3: "open_orders_max" is no key of [default]')
+    needed = "needs a match of a provider alone or a merchant alone"
+    assert lines[1:] == [
+        f'8: overdue_orders_max of rule "a" {needed}',
+        f'13: submissions_per_s_max of rule "b" {needed}',
+    ]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "true", '"many"', "1000000001"])
+def test_a_limit_is_a_whole_number_above_0(value: str, tmp_path: Path) -> None:
+    book = tmp_path / "rules.toml"
+    book.write_text(
+        "[default]\nreturn_within_s = 30\n"
+        '[[rule]]\nname = "a"\nreturn_within_s = 8\nmatch = { merchant = "bakery" }\n'
+        f"open_orders_max = {value}\n"
+    )
+
+    with pytest.raises(RulebookError, match="must be a whole number from 1 to 1000000000"):
+        load_limits(FakeSettings(book))
