@@ -35,6 +35,7 @@ SUMMARIES: Final = {
     "audit": "Compare what was told with what should have been, and say how the orders ended.",
     "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
     "changed.",
+    "silence": "Say that work is planned, so that its incidents wake nobody.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
     "asyncapi": "Print the AsyncAPI 3 document of the topics, as JSON, which YAML readers take as "

@@ -40,6 +40,8 @@ GIVEN = {
     ("trace",): ["A-1"],
     ("dead-letters", "show"): ["0:1"],
     ("diff",): ["live", "replay.jsonl"],
+    ("silence", "add"): ["--to", "+1h", "--why", "test"],
+    ("silence", "remove"): ["1f3a9c02"],
 }
 
 
