@@ -68,18 +68,10 @@ def add(
     """
     settings = load_settings()
     scope = _scope(provider, merchant, kind)
-    now_ms = _now_ms()
-    from_ms = now_ms if from_ is None else _moment_ms(from_, now_ms, "--from")
-    until_ms = _moment_ms(to, max(from_ms, now_ms), "--to")
-    if from_ms < now_ms:
-        complain(f"--from {from_} is in the past, which is told already: it begins now")
-        from_ms = now_ms
-    if until_ms <= from_ms:
-        raise WrongUse(f"--to {to} is not after the beginning, {rfc3339(from_ms)}.")
-    if until_ms - from_ms > DAYS_MAX * _DAY_MS:
-        raise WrongUse(f"A silence is at most {DAYS_MAX} days long: add another one later.")
     if not why.strip() or len(why) > WHY_MAX or not why.isprintable():
         raise WrongUse(f"--why must be 1 to {WHY_MAX} printable characters.")
+    now_ms = _now_ms()
+    from_ms, until_ms = _span(from_, to, now_ms)
     new = SilenceRecord(
         silence_id=uuid.uuid4().hex[:8],
         scope=scope,
@@ -168,6 +160,20 @@ def _scope(provider: str | None, merchant: str | None, kind: str | None) -> Scop
         if value is not None and (problem := wrong_value(name, value)):
             raise WrongUse(f"--{name} {problem}: no order has that.")
     return Scope(provider, merchant, kind)
+
+
+def _span(from_: str | None, to: str, now_ms: int) -> tuple[int, int]:
+    """From when to when, in ms; WrongUse where that cannot be."""
+    from_ms = now_ms if from_ is None else _moment_ms(from_, now_ms, "--from")
+    until_ms = _moment_ms(to, max(from_ms, now_ms), "--to")
+    if from_ms < now_ms:
+        complain(f"--from {from_} is in the past, which is told already: it begins now")
+        from_ms = now_ms
+    if until_ms <= from_ms:
+        raise WrongUse(f"--to {to} is not after the beginning, {rfc3339(from_ms)}.")
+    if until_ms - from_ms > DAYS_MAX * _DAY_MS:
+        raise WrongUse(f"A silence is at most {DAYS_MAX} days long: add another one later.")
+    return from_ms, until_ms
 
 
 def _moment_ms(text: str, after_ms: int, option: str) -> int:
