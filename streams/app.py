@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-import socket
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
@@ -15,25 +12,18 @@ import structlog
 
 from streams.agent import watch_orders
 from streams.authorizer import is_refusal, lost_grants, missing_grants, obstacles, refusals
-from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
-from streams.clock import WorkerClock
 from streams.commands.console import complain
-from streams.continuity import Continuity
 from streams.core.rules import Policy
-from streams.guards import Holds, PartitionerGuard, TopicGuard
-from streams.means import Means
+from streams.guards import TopicGuard
 from streams.patience import keep_asking
 from streams.progress import Reporter
-from streams.prover import Prover
 from streams.settings import Settings
+from streams.site import Site
 from streams.state.header import StateError
-from streams.state.store import KafkaStore
-from streams.takeover import Terms
 from streams.topic_admin import Topics
-from streams.topics import TIMESTAMP_TYPE, Found, Refused, Shape, wanted_topics
+from streams.topics import Found, Refused, wanted_topics
 from streams.transport.consumer import BatchTransport, ReadFailed
 from streams.transport.log_bounds import BrokerUnavailable, LogBounds
-from streams.watch import Duty, Instant
 from streams.web.server import WebServer
 from streams.web.status import Status
 from streams.worker import Worker
@@ -156,80 +146,6 @@ def reporter_of(worker: Worker) -> Reporter:
     return Reporter(
         worker.roster.open_charges, worker.restores, means.log_bounds, means.rhythm.clock.now_ms
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What a deployment is: its settings and rules, its topics as they were found."""
-
-    settings: Settings
-    policy: Policy
-    found: Mapping[str, Found]
-    accept_gap: bool
-
-    def means(self, log_bounds: LogBounds) -> Means:
-        """What the worker works with."""
-        settings = self.settings
-        clock = WorkerClock(self._clock_limit_ms(), wall_ms=wall_ms)
-        holds = Holds()
-        partitions = self.found[settings.submitted_topic].partitions
-        guard = PartitionerGuard(partitions, holds, is_accepted=settings.accept_partitioners)
-        rhythm = Rhythm(
-            interval_s=settings.checkpoint_interval_s,
-            edge_ms=EDGE_MS + settings.grace_ms,
-            pace=Pace(CHECKPOINTS_PER_S_MAX),
-            instant=lambda: Instant(clock.now_ms(), guard.marks()),
-            holds=holds,
-            clock=clock,
-        )
-        prover = Prover(log_bounds, grace_ms=settings.grace_ms, clock=clock)
-        terms = self._terms(log_bounds, clock)
-        topics = TopicGuard(self.shapes(), holds)
-        patience_s = settings.broker_timeout_s
-        return Means(terms, rhythm, prover, log_bounds, guard, topics, broker_timeout_s=patience_s)
-
-    def shapes(self) -> dict[str, Shape]:
-        """Of both inputs, by name, submitted first."""
-        inputs = (self.settings.submitted_topic, self.settings.returned_topic)
-        topics = [self.found[name] for name in inputs]
-        return {topic.name: Shape(topic.partitions, topic.topic_id) for topic in topics}
-
-    def _terms(self, log_bounds: LogBounds, clock: WorkerClock) -> Terms:
-        settings = self.settings
-        options = settings.kafka_client_options()
-        submitted, returned = self.shapes().values()
-        continuity = Continuity(log_bounds.record_from, clock.now_ms, self.accept_gap)
-        return Terms(
-            duty_of(settings, self.policy),
-            KafkaStore(options, settings.app_id, settings.changelog_topic),
-            shapes=(submitted, returned),
-            start_at=settings.start_at_ms,
-            continuity=continuity,
-        )
-
-    def _clock_limit_ms(self) -> float | None:
-        """Nothing is known of the broker's clock where it does not set the changelog's times."""
-        changelog = self.found[self.settings.changelog_topic]
-        is_brokers = (changelog.configs or {}).get(TIMESTAMP_TYPE) == "LogAppendTime"
-        return self.settings.grace_ms / 2 if is_brokers else None
-
-
-def duty_of(settings: Settings, policy: Policy) -> Duty:
-    """What is the same for every partition."""
-    return Duty(
-        app_id=settings.app_id,
-        submitted_topic=settings.submitted_topic,
-        returned_topic=settings.returned_topic,
-        alerts_topic=settings.alerts_topic,
-        dead_letters_topic=settings.dead_letters_topic,
-        policy=policy,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
-    )
-
-
-def wall_ms() -> int:
-    """The worker's wall clock, in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 async def _reach(settings: Settings, stop: asyncio.Event, stack: AsyncExitStack) -> Topics | None:

@@ -12,12 +12,13 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from schemas.records import RETURNED, SUBMITTED
+from schemas.stats import HEARTBEAT_S
 from streams.clock import WorkerClock
 from streams.guards import Holds
 from streams.overdue import OverdueOrders
 from streams.state.header import Header
 from streams.state.ledger import Ledger
-from streams.watch import DECISIONS_MAX, Instant, Watch
+from streams.watch import DECISIONS_MAX, Instant, Sight, Watch
 
 # At the edge a verdict is written at once; further back the log is being caught up with, and
 # alerts wait for the interval or until they fill half of what may wait.
@@ -71,11 +72,13 @@ class Charge:
     is_dropped: bool = False
     is_probing: bool = False  # The next checkpoint is written even if it is empty.
     _written: Header = field(init=False)
+    _seen: Sight = field(init=False)  # By the newest checkpoint that is committed.
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._written = self.watch.header
+        self._seen = Sight(self._written.frontier_ms, 0)
 
     def side_of(self, topic: str) -> int:
         """Which side of the orders a topic holds."""
@@ -110,6 +113,20 @@ class Charge:
         progress = self._written.progress()
         return {tp: side.next_offset for tp, side in zip(self.tps, progress, strict=True)}
 
+    def sight(self) -> Sight:
+        """How far is seen, by what is committed; an idle partition has nothing to commit."""
+        if not self._writing.locked() and not self.watch.is_dirty() and not self.is_dropped:
+            return self.watch.sight()
+        return self._seen
+
+    async def settle(self) -> None:
+        """Write the rows that wait, where checkpoints are written as often as that."""
+        tally = self.watch.tally
+        is_often = self.rhythm.interval_s <= HEARTBEAT_S
+        if tally is not None and tally.has_rows and is_often:
+            await self.rhythm.pace.turn()
+            await self.checkpoint()
+
     async def keep_written(self) -> None:
         """Write checkpoints as they fall due, until cancelled; Fenced or LedgerError ends it."""
         while True:
@@ -137,9 +154,9 @@ class Charge:
         """Write a checkpoint, even an empty one."""
         began_s = time.monotonic()
         page = self.watch.page(self.rhythm.instant())
-        header = self.watch.header
+        header, seen = self.watch.header, self.watch.sight()
         written = await self.ledger.write(page)
-        self._written = header
+        self._written, self._seen = header, seen
         self.rhythm.clock.note(written)
         self.written_at_s = time.monotonic()
         self.checkpoint_s = self.written_at_s - began_s

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from streams.charge import Rhythm
 from streams.guards import PartitionerGuard, TopicGuard
+from streams.heartbeats import Pulse
 from streams.prover import Prover
 from streams.takeover import Terms
 from streams.transport.log_bounds import LogBounds
@@ -20,3 +21,4 @@ class Means:
     partitioners: PartitionerGuard
     topics: TopicGuard
     broker_timeout_s: float
+    pulse: Pulse | None = None  # None where nothing is counted.

@@ -62,8 +62,25 @@ class Prover:
     async def _prove(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> bool:
         waiting = [charge for charge in charges if self._may_be_proven(charge)]
         tps = [tp for charge in waiting for tp in self._unproven(charge)]
-        if not tps:
-            return False
+        return bool(tps) and await self._ask(waiting, tps, on_worked=on_worked)
+
+    async def look_at_idle(
+        self, charges: Iterable[Charge], on_worked: Callable[[Charge], None]
+    ) -> None:
+        """Move the frontiers of those on that nothing waits for: so far nothing is overdue there.
+        BrokerUnavailable where nobody answers."""
+        idle = [charge for charge in charges if charge.opening and not charge.rhythm.holds]
+        tps = [tp for charge in idle for tp in charge.tps]
+        if tps:
+            await self._ask(idle, tps, on_worked=on_worked)
+
+    async def _ask(
+        self,
+        waiting: list[Charge],
+        tps: list[TopicPartition],
+        *,
+        on_worked: Callable[[Charge], None],
+    ) -> bool:
         asked_ms = self._clock.proof_ms()  # Before asking: what is appended later is later.
         if asked_ms is None:
             self._probe(waiting)

@@ -12,13 +12,7 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from schemas.alerts import Alert
-from schemas.codec import (
-    alert_headers,
-    dead_letter_headers,
-    encode_alert,
-    read_returns,
-    read_submissions,
-)
+from schemas.codec import read_returns, read_submissions
 from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
@@ -27,7 +21,9 @@ from streams.core.history import History
 from streams.core.rules import Policy
 from streams.core.sequence import Mark, Stretch
 from streams.core.sequence import Sequence as RecordSequence
+from streams.core.stats import Tally
 from streams.core.tracker import Tracker
+from streams.outputs import Outlet, outputs
 from streams.state.changelog import (
     HEADER_KEY,
     ORDER,
@@ -36,6 +32,7 @@ from streams.state.changelog import (
     State,
     policy_key,
     segments_of,
+    stats_key,
 )
 from streams.state.header import Header, encode_header, progress_of
 from streams.state.ledger import Page
@@ -60,10 +57,16 @@ class Duty:
     dead_letters_topic: str
     policy: Policy
     worker: str  # Who decided, for the `returnwatch-worker` header.
+    stats_topic: str | None = None  # None where nothing is counted.
 
     def place(self, partition: int) -> Place:
         """Where the records of one partition number stand."""
         return Place(self.submitted_topic, self.returned_topic, partition)
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where outputs go, and whose they are."""
+        return Outlet(self.app_id, self.alerts_topic, self.dead_letters_topic, self.stats_topic)
 
     def inputs(self, partition: int) -> tuple[TopicPartition, TopicPartition]:
         """The topic partitions of one partition number: submitted, returned."""
@@ -77,6 +80,15 @@ class Instant:
 
     now_ms: int
     marks: tuple[tuple[str, bytes], ...] = ()  # Headers such as `returnwatch-partitioner`.
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How far a watch sees: every order due before `frontier_ms` is decided, every row of a second
+    before `complete_s` was handed out."""
+
+    frontier_ms: int
+    complete_s: int
 
 
 class Watch:
@@ -93,6 +105,10 @@ class Watch:
         marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
         self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
         self.tracker = Tracker(duty.place(partition), duty.policy, history_of(header))
+        self.tally = None if duty.stats_topic is None else Tally(partition)
+        if self.tally is not None:
+            self.tracker.notes = self.tally.notes
+        self._stale_stats = list(state.stats) if self.tally is None else []
         self._duty = duty
         self._header = header
         self._written_marks = self.sequence.marks()
@@ -137,6 +153,9 @@ class Watch:
             self._tell(self.tracker.apply(entries))
         frontier_ms = self.sequence.frontier_ms
         self._tell(self.tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
+        if self.tally is not None:
+            self.tally.count()
+            self.tally.pass_to(self._settled_ms())
 
     @property
     def is_overdue(self) -> bool:
@@ -171,9 +190,14 @@ class Watch:
         """Whether the next page would hold anything that the last one does not."""
         return bool(
             self._told
+            or (self.tally is not None and self.tally.has_rows)
             or self.tracker.book.has_changes()
             or self.sequence.marks() != self._written_marks
         )
+
+    def sight(self) -> Sight:
+        """How far is seen by what was decided up to now, if it is written."""
+        return Sight(self._settled_ms(), 0 if self.tally is None else self.tally.told_s)
 
     def page(self, at: Instant) -> Page:
         """The next checkpoint; from here on it counts as written, so a failure ends the watch."""
@@ -187,14 +211,26 @@ class Watch:
         if policy.digest() not in self._known_policies:
             self._known_policies.add(policy.digest())
             changelog.append((policy_key(policy.digest()), policy.text().encode()))
+        stats, changes = ([], {}) if self.tally is None else self.tally.take()
+        changelog += [(stats_key(second_s), value) for second_s, value in changes.items()]
+        changelog += [(stats_key(second_s), None) for second_s in self._stale_stats]
+        self._stale_stats.clear()
         self._header = self._next_header(at.now_ms)
         changelog.append((HEADER_KEY, encode_header(self._header)))
-        return Page(self._outputs(told, at), changelog)
+        self.counts.update(it.type if isinstance(it, Alert) else "dead_letters" for it in told)
+        return Page(outputs(self._duty.outlet, (told, stats), self._run_headers(at)), changelog)
 
     @property
     def _is_stuffed(self) -> bool:
         """Whether what waits to be written is as much as one checkpoint should hold."""
         return len(self._told) >= DECISIONS_MAX or self._letters_bytes >= LETTERS_BYTES_MAX
+
+    def _settled_ms(self) -> int:
+        """Everything that takes effect before is decided: the frontier, or the first timer that
+        was left for the next step."""
+        next_ms = self.tracker.book.timers.next_ms() if self.is_overdue else None
+        frontier_ms = self.sequence.frontier_ms
+        return frontier_ms if next_ms is None else min(frontier_ms, next_ms)
 
     def _tell(self, decisions: list[Decision]) -> None:
         self._told += decisions
@@ -207,6 +243,8 @@ class Watch:
         for _, segment in sorted(state.segments.items()):
             book.restore_segment(segment)
         book.restore_orders(state.orders)
+        if self.tally is not None:
+            self.tally.restore(state.stats, state.orders.values())
 
     def _note_cut(self, first_arrival_ms: int) -> None:
         if self._header.entered_inside and self._header.cut_ms is None:
@@ -226,26 +264,6 @@ class Watch:
             orders=len(self.tracker.book.orders),
             worked_at_ms=now_ms,
         )
-
-    def _outputs(self, told: list[Decision], at: Instant) -> dict[str, list[Record]]:
-        run = self._run_headers(at)
-        alerts: list[Record] = []
-        letters: list[Record] = []
-        for decision in told:
-            if isinstance(decision, Alert):
-                self.counts[decision.type] += 1
-                alerts.append(self._alert_record(decision, run))
-            else:
-                self.counts["dead_letters"] += 1
-                record = decision.unreadable.record
-                headers = dead_letter_headers(decision)
-                letters.append(Record(0, record.timestamp_ms, record.key, record.value, headers))
-        pairs = ((self._duty.alerts_topic, alerts), (self._duty.dead_letters_topic, letters))
-        return {topic: rows for topic, rows in pairs if rows}
-
-    def _alert_record(self, alert: Alert, run: list[tuple[str, bytes]]) -> Record:
-        headers = [*alert_headers(alert, f"/returnwatch/{self._duty.app_id}"), *run]
-        return Record(0, -1, alert.order_id.encode(), encode_alert(alert), headers)
 
     def _run_headers(self, at: Instant) -> list[tuple[str, bytes]]:
         submitted, returned = self._written_marks

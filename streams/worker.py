@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from streams.charge import Charge
 from streams.continuity import announce
+from streams.heartbeats import Heart
 from streams.means import Means
 from streams.patience import keep_asking
 from streams.roster import Roster
@@ -68,6 +69,8 @@ class Worker:
         means, roster = self.means, self.roster
         self.spawn(self._tend())
         self.spawn(self._commit_offsets())
+        if means.pulse is not None:
+            self.spawn(Heart(means.pulse, means.prover, roster.open_charges, self._work).run())
         self.spawn(
             keep_asking(
                 lambda: means.prover.run(roster.open_charges, self._work),

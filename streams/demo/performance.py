@@ -12,12 +12,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from schemas.alerts import read_alert
 from schemas.deadletters import read_letter
 from schemas.records import Record
-from streams.app import wall_ms, watch
+from streams.app import watch
 from streams.demo.stage import Stage
 from streams.demo.traffic import DEAD_LETTER, Plan, traffic
 from streams.demo.truth import Truth, Verdict
 from streams.log_reader import LogReader
 from streams.rulebook import load_policy
+from streams.site import wall_ms
 
 IN_FLIGHT_MAX: Final = 1_000
 WORKER_STOP_TIMEOUT_S: Final = 15.0

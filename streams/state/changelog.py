@@ -2,7 +2,7 @@
 
 Owns the key layout: one letter, then what it is about. Orders stand under `o` and their id,
 closed segments under `c` and a number, the text of rules and settings under `s` and its hash, the
-header under `h`.
+counts of a second that is not over under `t` and its number, the header under `h`.
 """
 
 from collections import deque
@@ -17,6 +17,7 @@ from streams.state.header import Header, StateError, decode_header
 HEADER_KEY = b"h"
 ORDER: Final = b"o"  # Then the order's key: where nearly all records stand.
 SEGMENT_KEY_BYTES: Final = 9
+STATS_KEY_BYTES: Final = 9
 SEGMENT_BYTES_MAX: Final = 10_000 * ENTRY_BYTES  # 240 kB, well within what a broker takes.
 
 KeyValue = tuple[bytes, bytes | None]
@@ -41,6 +42,7 @@ class State:
     orders: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[int, bytes] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
+    stats: dict[int, bytes] = field(default_factory=dict)  # By second since 1970.
 
     def take_all(self, records: Iterable[Record]) -> None:
         """Take in the next records; raises what `take` does."""
@@ -83,6 +85,8 @@ class State:
             _put(self.orders, key[1:], value)
         elif kind == b"c" and len(key) == SEGMENT_KEY_BYTES:
             _put(self.segments, int.from_bytes(key[1:], "big"), value)
+        elif kind == b"t" and len(key) == STATS_KEY_BYTES:
+            _put(self.stats, int.from_bytes(key[1:], "big"), value)
         elif kind == b"s":
             text = None if value is None else value.decode()
             _put(self.policies, key[1:].decode(), text)
@@ -141,6 +145,11 @@ def segments_of(state: State) -> list[Segment]:
 def segment_key(number: int) -> bytes:
     """The changelog key of a closed segment."""
     return b"c" + number.to_bytes(8, "big")
+
+
+def stats_key(second_s: int) -> bytes:
+    """The changelog key of the counts of a second that is not over."""
+    return b"t" + second_s.to_bytes(8, "big")
 
 
 def policy_key(digest: str) -> bytes:

@@ -42,6 +42,17 @@ class Names:
     def incidents_changelog(self) -> str:
         return f"{self.app_id}-incidents-changelog"
 
+    def twin(self, suffix: str) -> "Names":
+        """The names of an app that reads the same inputs and writes elsewhere."""
+        return Names(
+            app_id=f"{self.app_id}{suffix}",
+            submitted=self.submitted,
+            returned=self.returned,
+            alerts=f"{self.app_id}{suffix}-order-alerts",
+            dead_letters=f"{self.app_id}{suffix}-order-dead-letters",
+            changelog=f"{self.app_id}{suffix}-changelog",
+        )
+
     def env(self, bootstrap: str, **more: str) -> dict[str, str]:
         """What a worker or command needs to find this test's topics, and `more` over it."""
         return {
