@@ -1,10 +1,11 @@
-"""The agent: hands what was read to the orders' keepers."""
+"""The agents: hand what was read to the orders' keepers, and to the incidents' office."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
 
+from streams.incidents.office import StatsBatch
 from streams.transport.batches import Batch, BatchSchema
 
 
@@ -18,3 +19,12 @@ def watch_orders(
     async def orders(batches: Any) -> None:
         async for batch in batches.noack():
             await take(batch)
+
+
+def watch_incidents(app: faust.App, channel: Any, take: Callable[[StatsBatch], None]) -> None:
+    """Have the app `take` what the one owner of incidents sends into a channel of the app's."""
+
+    @app.agent(channel, name="incidents")
+    async def incidents(batches: Any) -> None:
+        async for batch in batches.noack():
+            take(batch)

@@ -4,17 +4,19 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import faust
 import structlog
 
-from streams.agent import watch_orders
+from streams.agent import watch_incidents, watch_orders
 from streams.authorizer import is_refusal, lost_grants, missing_grants, obstacles, refusals
 from streams.commands.console import complain
 from streams.core.rules import Policy
 from streams.guards import TopicGuard
+from streams.incidents.office import OWNERS_PARTITION, Colleague, Office
 from streams.patience import keep_asking
 from streams.progress import Reporter
 from streams.settings import Settings
@@ -28,6 +30,7 @@ from streams.web.server import WebServer
 from streams.web.status import Status
 from streams.worker import Worker
 
+STATS_WAITING_MAX: Final = 16  # One at a time is sent; again where a rebalance emptied the channel.
 BATCHES_WAITING_MAX: Final = 4  # Handed over and not yet worked; each of up to 5,000 records.
 STOP_TIMEOUT_S: Final = 9.0  # From the reason to stop to the end of the process.
 CHECK_S: Final = 1.0
@@ -43,8 +46,12 @@ async def watch(
     *,
     accept_gap: bool = False,
     status: Status | None = None,
+    reader_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Watch the orders until `stop` is set; any failure is raised, with nothing half written."""
+    """Watch the orders until `stop` is set; any failure is raised, with nothing half written.
+
+    `reader_options` are for who reads what was written in transactions, where consumers need
+    others than clients in general."""
     options = settings.kafka_client_options()
     status = status or Status(settings)
     async with AsyncExitStack() as stack:
@@ -63,6 +70,8 @@ async def watch(
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
         worker.spawn(reporter_of(worker).run())
+        if settings.stats:
+            worker.spawn(office_of(app, worker, site=site, options=reader_options or options).run())
         guard = means.topics
         worker.spawn(
             keep_asking(
@@ -138,6 +147,21 @@ def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> Bat
     transport.client_options = options
     transport.observer = worker
     return transport
+
+
+def office_of(app: faust.App, worker: Worker, *, site: Site, options: Mapping[str, Any]) -> Office:
+    """Who owns incidents while the worker has the owner's partition, behind an agent."""
+    channel = app.channel(maxsize=STATS_WAITING_MAX)
+    colleague = Colleague(
+        charge=lambda: worker.roster.get(OWNERS_PARTITION),
+        generation=lambda: worker.generation,
+        member=lambda: worker.member,
+        on_failed=worker.on_failed,
+    )
+    broker = worker.means.log_bounds
+    office = Office(site.premises(options), site.remit(), broker, colleague, channel)
+    watch_incidents(app, channel, office.take)
+    return office
 
 
 def reporter_of(worker: Worker) -> Reporter:

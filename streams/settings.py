@@ -109,6 +109,11 @@ class Settings(KafkaSettings):
     processes: values.Processes = _running(
         "RETURNWATCH_PROCESSES", 1, description="Worker processes on this machine, one a core."
     )
+    codes: values.ExistingFile | None = _running(
+        "RETURNWATCH_CODES",
+        None,
+        description="A TOML file of the providers' codes by class, over the table that we have.",
+    )
     checkpoint_interval_s: values.CheckpointInterval = _running(
         "RETURNWATCH_CHECKPOINT_INTERVAL_S",
         5.0,

@@ -5,16 +5,22 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from streams.charge import CHECKPOINTS_PER_S_MAX, EDGE_MS, Pace, Rhythm
 from streams.clock import WorkerClock
+from streams.code_classes import code_classes
 from streams.continuity import Continuity
 from streams.core.rules import Policy
 from streams.guards import Holds, PartitionerGuard, TopicGuard
 from streams.heartbeats import Pulse
+from streams.incidents.keeper import Remit
+from streams.incidents.office import Premises
 from streams.means import Means
 from streams.prover import Prover
+from streams.rulebook import load_limits
 from streams.settings import Settings
+from streams.settings_problems import SettingsError
 from streams.state.store import KafkaStore
 from streams.takeover import Terms
 from streams.topics import TIMESTAMP_TYPE, Found, Shape
@@ -60,6 +66,28 @@ class Site:
             broker_timeout_s=patience_s,
             pulse=self._pulse(partitions),
         )
+
+    def premises(self, reader_options: Mapping[str, Any]) -> Premises:
+        """Where the owner of incidents reads and writes."""
+        settings = self.settings
+        return Premises(
+            client_options=settings.kafka_client_options(),
+            reader_options=reader_options,
+            stats_topic=settings.stats_topic,
+            silences_topic=settings.silences_topic,
+            changelog_topic=settings.incidents_changelog_topic,
+            partitions=self.found[settings.stats_topic].partitions,
+        )
+
+    def remit(self) -> Remit:
+        """What the owner of incidents works with; SettingsError for a table of codes that cannot
+        be read."""
+        settings = self.settings
+        try:
+            codes = code_classes(settings.codes)
+        except ValueError as error:
+            raise SettingsError((str(error),)) from error
+        return Remit(settings.app_id, settings.incidents_topic, codes, load_limits(settings))
 
     def _pulse(self, partitions: int) -> Pulse | None:
         settings = self.settings

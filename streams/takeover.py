@@ -85,6 +85,19 @@ class Taken:
     gaps: list[Gap]
 
 
+async def prove_membership(member: Member, generation: int, what: str) -> None:
+    """Returns right after a heartbeat that was answered soon; BrokerUnavailable if none is."""
+    for _ in range(HEARTBEATS_MAX):
+        asked_s = time.monotonic()
+        await member.heartbeat(generation)
+        if time.monotonic() - asked_s < HEARTBEAT_FRESH_S:
+            return
+    raise BrokerUnavailable(
+        f"The group's heartbeats take longer than {HEARTBEAT_FRESH_S:.0f} s each: {what} "
+        "cannot be taken over safely. Check the brokers' load."
+    )
+
+
 @dataclass(slots=True)
 class Takeover:
     """One partition number's takeover; `run` does it once."""
@@ -116,15 +129,7 @@ class Takeover:
         """Returns while nobody else can have been given the partition: the group takes nobody for
         dead before the session timeout, counted from a heartbeat it has answered. A process that
         was stopped meanwhile sees it from the time that has passed, and asks again."""
-        for _ in range(HEARTBEATS_MAX):
-            asked_s = time.monotonic()
-            await self.member.heartbeat(self.generation)
-            if time.monotonic() - asked_s < HEARTBEAT_FRESH_S:
-                return
-        raise BrokerUnavailable(
-            f"The group's heartbeats take longer than {HEARTBEAT_FRESH_S:.0f} s each: partition "
-            f"{self.partition} cannot be taken over safely. Check the brokers' load."
-        )
+        await prove_membership(self.member, self.generation, f"partition {self.partition}")
 
     async def _restored(self) -> State:
         changelog = self.terms.store.changelog(self.partition)

@@ -135,6 +135,17 @@ class Worker:
         if not self.failed.done():
             self.failed.set_exception(error)
 
+    @property
+    def generation(self) -> int:
+        """Of the newest assignment."""
+        assert self.assignment is not None, "nothing was assigned yet"
+        return self.assignment.generation
+
+    @property
+    def member(self) -> BatchConsumer:
+        """The group's member."""
+        return self._consumer()
+
     # What goes on beside.
 
     async def _tend(self) -> None:

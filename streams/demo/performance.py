@@ -76,7 +76,9 @@ class Performance:
         """The real worker; WorkerFailed at the end if it did not stay."""
         settings = self.stage.settings
         end = asyncio.Event()
-        worker = asyncio.create_task(watch(settings, load_policy(settings), end))
+        worker = asyncio.create_task(
+            watch(settings, load_policy(settings), end, reader_options=self.stage.reader_options)
+        )
         try:
             yield worker
         finally:

@@ -35,6 +35,7 @@ _TERMS: Final[dict[str, Any]] = {
     "accept_create_time": True,  # The embedded broker knows no LogAppendTime.
     "accept_partitioners": False,
     "rules": None,
+    "codes": None,
     "checkpoint_interval_s": 1.0,
     "web_port": 0,
     "log_level": "info",

@@ -65,13 +65,20 @@ class Ledger:
     """Checkpoints of one partition, one at a time."""
 
     def __init__(
-        self, client_options: Mapping[str, Any], *, app_id: str, changelog: str, partition: int
+        self,
+        client_options: Mapping[str, Any],
+        *,
+        app_id: str,
+        changelog: str,
+        partition: int,
+        title: str = "",
     ) -> None:
+        """`title` stands for the partition in the transactional id, where it is no partition's."""
         self._changelog = changelog
         self._partition = partition
         self._producer = AIOKafkaProducer(
             **client_options,
-            transactional_id=f"{app_id}-{partition}",
+            transactional_id=f"{app_id}-{title or partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,

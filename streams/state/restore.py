@@ -4,12 +4,13 @@ The end is the position, never the last record seen: a changelog may end in a tr
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from schemas.records import Record
 from streams.state.changelog import State
 from streams.state.header import StateError
 from streams.transport.unpacking import take_fetched
@@ -20,6 +21,12 @@ POLL_S: Final = 0.1
 RECORDS_MAX: Final = 5_000  # Taken in at once.
 
 OnProgress = Callable[[int, int], None]  # (offset read to, end offset)
+
+
+class Restored(Protocol):
+    """What is put together from a changelog."""
+
+    def take_all(self, records: Iterable[Record]) -> None: ...
 
 
 class RestoreStalled(Exception):
@@ -39,8 +46,21 @@ async def restore(
     StateError if the log is not what it says to be; RestoreStalled if it cannot be read.
     """
     state = State()
+    await restore_into(state, client_options, changelog, end_offset=end_offset, note=on_progress)
+    return state
+
+
+async def restore_into(
+    state: Restored,
+    client_options: Mapping[str, Any],
+    changelog: TopicPartition,
+    *,
+    end_offset: int,
+    note: OnProgress,
+) -> None:
+    """The same for any state; raises the same."""
     if end_offset == 0:
-        return state
+        return
     consumer = AIOKafkaConsumer(
         **client_options,
         isolation_level="read_committed",
@@ -56,7 +76,7 @@ async def restore(
         position = start
         while position < end_offset:
             position = await _read_on(consumer, changelog, state, end_offset=end_offset)
-            on_progress(position, end_offset)
+            note(position, end_offset)
     except OffsetOutOfRangeError as error:
         raise StateError(
             f"The changelog {changelog.topic} lost records while it was read: check that its "
@@ -69,11 +89,10 @@ async def restore(
         ) from error
     finally:
         await consumer.stop()
-    return state
 
 
 async def _read_on(
-    consumer: Any, changelog: TopicPartition, state: State, *, end_offset: int
+    consumer: Any, changelog: TopicPartition, state: Restored, *, end_offset: int
 ) -> int:
     """Takes in what comes next before `end_offset`, which may be markers only; the position
     after it, which may be beyond the end."""
