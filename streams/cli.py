@@ -35,6 +35,9 @@ SUMMARIES: Final = {
     "audit": "Compare what was told with what should have been, and say how the orders ended.",
     "diff": "Compare two replays, or a replay and the alerts that were told: added, removed, "
     "changed.",
+    "incidents": "Show the incidents that were told, oldest first, with their evidence and what "
+    "to do.",
+    "why": "Say why an order did not return: what happened to it, its incident, and what to do.",
     "silence": "Say that work is planned, so that its incidents wake nobody.",
     "rules": "Ask the rules.",
     "config": "Show every setting, its value and where it came from; secrets are masked.",
@@ -42,6 +45,7 @@ SUMMARIES: Final = {
     "well.",
     "doctor": "Check configuration, broker, permissions, topics and keys; say what to type where "
     "it fails.",
+    "simulate": "Write simulated orders and returns, with faults whose labels are known.",
     "demo": "Watch simulated payments with the real worker, and see what it tells.",
 }
 

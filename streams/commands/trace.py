@@ -83,14 +83,15 @@ def trace(
         is_exact=exact,
         changelog=settings.changelog_topic,
     )
-    view = _view(settings, now_ms)
+    view = view_of(settings, now_ms)
     options = settings.kafka_client_options()
     found = asyncio.run(trace_order(options, _readable(order_id), view, scope=scope))
     if json:
         document = _document(found, scope)
         out.print(json_text.dumps(document, ensure_ascii=False), markup=False)
     else:
-        _show(found, scope)
+        show(found)
+        out.print(Text(_what_was_read(found, scope), style="dim"))
     return 0 if found.story.steps else 1
 
 
@@ -113,7 +114,8 @@ def _scope(from_: str | None, to: str | None, now_ms: int) -> Scope:
     return Scope(from_ms, to_ms, can_stop=from_ is None and to is None)
 
 
-def _view(settings: Settings, now_ms: int) -> View:
+def view_of(settings: Settings, now_ms: int) -> View:
+    """Which topics and rules a trace is told by."""
     topics = FourTopics(
         settings.submitted_topic,
         settings.returned_topic,
@@ -140,14 +142,14 @@ def _document(found: Trace, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _show(found: Trace, scope: Scope) -> None:
+def show(found: Trace) -> None:
+    """A trace for people: each step, what happened in a sentence, ids that are alike."""
     for step in found.story.steps:
         _show_step(step)
     if found.story.steps:
         out.print()
     out.print(Text(found.story.happened, style="bold"))
     _show_near(found)
-    out.print(Text(_what_was_read(found, scope), style="dim"))
 
 
 def _show_step(step: Step) -> None:

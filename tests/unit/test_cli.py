@@ -40,6 +40,7 @@ GIVEN = {
     ("trace",): ["A-1"],
     ("dead-letters", "show"): ["0:1"],
     ("diff",): ["live", "replay.jsonl"],
+    ("why",): ["A-1"],
     ("silence", "add"): ["--to", "+1h", "--why", "test"],
     ("silence", "remove"): ["1f3a9c02"],
 }
