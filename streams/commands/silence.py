@@ -14,8 +14,8 @@ from rich.text import Text
 from schemas.incidents import Scope
 from schemas.silences import SilenceRecord, encode_silence
 from schemas.times import rfc3339
-from streams.commands.alerts import WrongTime, printable, time_ms
-from streams.commands.console import complain, out
+from streams.commands.alerts import WrongTime, time_ms
+from streams.commands.console import complain, out, printable
 from streams.failures import WrongUse
 from streams.planned_work import forget_silences, read_silences, write_silences
 from streams.rulebook import wrong_value

@@ -11,8 +11,7 @@ from rich.text import Text
 
 from schemas.incidents import Incident, encode_incident, read_incident
 from schemas.times import milliseconds
-from streams.commands.alerts import printable
-from streams.commands.console import out
+from streams.commands.console import out, printable
 from streams.commands.incidents import incident_lines, refuse_without_stats
 from streams.commands.trace import BACK_MS, show, view_of
 from streams.core.incidents.explanation import explain
