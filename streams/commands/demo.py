@@ -14,12 +14,14 @@ from cyclopts.validators import Number
 from rich.table import Table
 from rich.text import Text
 
+from schemas.incidents import Incident
 from streams import logs
 from streams.commands.alerts import alert_line
 from streams.commands.console import complain, out
+from streams.commands.incidents import incident_lines
 from streams.demo.embedded import EmbeddedBrokerMissing
 from streams.demo.stage import Stage, open_stage
-from streams.demo.traffic import Fate, Plan
+from streams.demo.traffic import BROKEN_PROVIDER, POOR_PROVIDER, Fate, Plan
 from streams.demo.truth import Comparison, Verdict, compare
 from streams.failures import WrongUse
 
@@ -86,6 +88,10 @@ class _Screen:
     def alert(self, value: dict[str, Any]) -> None:
         out.print(alert_line(value))
 
+    def incident(self, incident: Incident) -> None:
+        for line in incident_lines(incident):
+            out.print(line)
+
     def dead_letter(self, order_id: str, problems: list[dict[str, str]]) -> None:
         line = Text(f"{'dead letter':<18}", style="cyan")
         line.append(f" {order_id}", style="bold")
@@ -114,9 +120,15 @@ def _introduce(stage: Stage, plan: Plan) -> None:
     out.print(
         f"Simulating {plan.orders_per_s} payments a second for {plan.seconds} s on {stage.place} "
         f"(seed {plan.seed}). Each has to be answered within {plan.return_within_ms / 1_000:g} s; "
-        "one in ten is lost, late, unmatched, conflicting or malformed.",
+        f"one in ten is lost, late, unmatched, conflicting or malformed, all with {POOR_PROVIDER}.",
         markup=False,
     )
+    if plan.outage_ms:
+        start_s, end_s = plan.outage_ms.start // 1_000, plan.outage_ms.stop // 1_000
+        out.print(
+            f"From second {start_s} to {end_s}, {BROKEN_PROVIDER} answers nothing at all.",
+            markup=False,
+        )
     _Screen().note("The real worker joins (some 5 s), then tells what it finds; Ctrl-C ends it.")
 
 
@@ -128,6 +140,8 @@ def _sum_up(performance: "Performance") -> bool:
     wrong = {"told twice": found.repeated, "told but false": found.false}
     if performance.is_complete:
         wrong["not told"] = found.missing
+        if performance.plan.outage_ms and performance.outage is None:
+            wrong["not told"] = [*found.missing, (BROKEN_PROVIDER, "incident")]
     for name, verdicts in wrong.items():
         if verdicts:
             out.print(f"{name}: {_listed(verdicts)}", style="red", markup=False)
@@ -161,14 +175,20 @@ def _listed(verdicts: list[Verdict]) -> str:
 def _conclusion(performance: "Performance", found: Comparison) -> str:
     lost = next(row for row in found.rows if row.fate is Fate.LOST)
     if performance.is_complete:
+        outage = performance.outage
+        incident = "" if outage is None else f" The outage is one incident: {_named(outage)}."
         return (
             f"As it has to be: each of the {lost.orders} lost payments was told exactly once, the "
-            "other faults too, and nothing else."
+            f"other faults too, and nothing else.{incident}"
         )
     return (
         f"Ended early: {lost.right} of the {lost.orders} lost payments were told so far, each "
         f"exactly once; {len(found.missing)} verdicts were still to come; nothing else was told."
     )
+
+
+def _named(incident: Incident) -> str:
+    return f"{incident.cause}, {incident.scope}"
 
 
 def _verdict_on(wrong: dict[str, list[Verdict]]) -> str:

@@ -143,7 +143,7 @@ def _count(count: int, noun: str) -> str:
 
 
 def _money(money: tuple[AtRisk, ...]) -> str:
-    sums = ", ".join(f"{it.amount_minor} {it.currency}" for it in money)
+    sums = ", ".join(f"{it.amount_minor} {it.currency}" for it in money if it.amount_minor)
     return f", {sums} (minor units) at risk" if sums else ""
 
 

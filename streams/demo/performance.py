@@ -11,10 +11,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from schemas.alerts import read_alert
 from schemas.deadletters import read_letter
+from schemas.incidents import Incident, read_incident
 from schemas.records import Record
 from streams.app import watch
 from streams.demo.stage import Stage
-from streams.demo.traffic import DEAD_LETTER, Plan, traffic
+from streams.demo.traffic import BROKEN_PROVIDER, DEAD_LETTER, Plan, traffic
 from streams.demo.truth import Truth, Verdict
 from streams.log_reader import LogReader
 from streams.rulebook import load_policy
@@ -35,6 +36,8 @@ class Audience(Protocol):
 
     def alert(self, value: dict[str, Any]) -> None: ...
 
+    def incident(self, incident: Incident) -> None: ...
+
     def dead_letter(self, order_id: str, problems: list[dict[str, str]]) -> None: ...
 
 
@@ -51,9 +54,22 @@ class Performance:
     audience: Audience
     truth: Truth = field(default_factory=Truth)
     told: Counter[Verdict] = field(default_factory=Counter)
+    incidents: list[Incident] = field(default_factory=list)
     slip_ms: int = 0  # How far the traffic fell behind its plan, at most.
     is_complete: bool = False  # All traffic was sent, and every verdict was due.
     _seen: set[tuple[TopicPartition, int]] = field(default_factory=set)
+
+    @property
+    def outage(self) -> Incident | None:
+        """What was told last of the provider that was broken."""
+        its = (it for it in reversed(self.incidents) if it.scope.provider == BROKEN_PROVIDER)
+        return next((it for it in its if it.cause == "system_failure"), None)
+
+    @property
+    def has_told_all(self) -> bool:
+        """Every verdict, and the outage where there was one."""
+        is_told = self.outage is not None or not self.plan.outage_ms
+        return is_told and self.truth.verdicts <= self.told.keys()
 
     async def run(self, stop: asyncio.Event) -> None:
         """To the end of the plan, or until `stop` is set; any failure is raised."""
@@ -102,8 +118,9 @@ class Performance:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    def _outputs(self) -> tuple[str, str]:
-        return self.stage.settings.alerts_topic, self.stage.settings.dead_letters_topic
+    def _outputs(self) -> tuple[str, str, str]:
+        settings = self.stage.settings
+        return settings.alerts_topic, settings.dead_letters_topic, settings.incidents_topic
 
     async def _send_and_settle(self) -> None:
         await self._send()
@@ -111,7 +128,7 @@ class Performance:
         due_in_s = (self.truth.settled_ms - wall_ms() + self.stage.settings.grace_ms) / 1_000
         await asyncio.sleep(max(0.0, due_in_s) + SETTLE_S)
         for _ in range(int(SETTLE_MAX_S / SETTLE_LOOK_S)):
-            if self.truth.verdicts <= self.told.keys():
+            if self.has_told_all:
                 break
             await asyncio.sleep(SETTLE_LOOK_S)
         self.is_complete = True
@@ -159,6 +176,9 @@ class Performance:
             value = read_alert(record.value or b"")
             self.told[value["order_id"], value["type"]] += 1
             self.audience.alert(value)
+        elif tp.topic == self.stage.settings.incidents_topic:
+            self.incidents.append(read_incident(record.value or b""))
+            self.audience.incident(self.incidents[-1])
         else:
             self._take_letter(tp.partition, record)
 

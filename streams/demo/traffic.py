@@ -28,6 +28,7 @@ class Fate(StrEnum):
     UNMATCHED = "unmatched"
     CONFLICTING = "conflicting"
     MALFORMED = "malformed"
+    CUT_OFF = "in the outage"
 
 
 # What has to be told about an order, in this order and nothing else.
@@ -38,6 +39,7 @@ VERDICTS: Final[dict[Fate, tuple[str, ...]]] = {
     Fate.UNMATCHED: ("unmatched_return",),
     Fate.CONFLICTING: ("conflicting_return",),
     Fate.MALFORMED: (DEAD_LETTER,),
+    Fate.CUT_OFF: ("timed_out",),
 }
 # A tenth of the orders fares badly, which gives some two alerts a second at 20 orders a second.
 BLOCK: Final = (
@@ -53,12 +55,20 @@ _KINDS: Final = ("card", "wallet", "transfer", "payout")
 _PROVIDERS: Final = ("acme", "northbank", "paywell", "quickcoin")
 _MERCHANTS: Final = ("bakery", "bookshop", "cinema", "toyshop", "travels")
 _CURRENCIES: Final = ("EUR", "GBP", "SEK", "USD")
-_REFUSALS: Final = ("51", "403", "RS_ERROR_NOT_ENOUGH_MONEY")
+_REFUSALS: Final = ("51", "RS_ERROR_NOT_ENOUGH_MONEY", "LIMIT_REACHED")
 _PENDING_SHARE: Final = 0.15  # Of the orders, before their answer.
 _PENDING_MS: Final = (50, 150)
 _ANSWER_MS: Final = (200, 200)  # The fastest, and how much slower they are on average.
 _LATE_BY_MS: Final = (700, 1_500)  # Far enough to be late on a slow machine, too.
 _CONTRADICTED_MS: Final = (300, 1_000)
+
+# One provider answers nothing for a while, in a run that is long enough to know before what is
+# normal: then these of its orders get no answer.
+BROKEN_PROVIDER: Final = "northbank"
+POOR_PROVIDER: Final = "quickcoin"  # All other faults are in its orders, so that the rest is well.
+OUTAGE_IN_RUNS_OF_S: Final = 24
+OUTAGE_MAX_S: Final = 10
+_CUT_OFF: Final = {Fate.ANSWERED, Fate.LATE, Fate.CONFLICTING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,14 @@ class Plan:
     seed: int
     return_within_ms: int
     hold_ms: int
+
+    @property
+    def outage_ms(self) -> range:
+        """When the broken provider answers nothing, from the start; empty in a short run."""
+        if self.seconds < OUTAGE_IN_RUNS_OF_S:
+            return range(0)
+        start_ms = self.seconds * 500
+        return range(start_ms, start_ms + min(self.seconds * 250, OUTAGE_MAX_S * 1_000))
 
 
 class Event(NamedTuple):
@@ -149,7 +167,13 @@ def _stories(plan: Plan, start_ms: int) -> Iterator[list[Event]]:
         at_ms = start_ms + number * 1_000 // plan.orders_per_s
         fields = _fields(dice)
         order_id = f"{fields['kind']}-{number + 1:05}"
-        order = _Order(order_id, at_ms, next(fates), plan, dice, fields)
+        fate = next(fates)
+        if fate is not Fate.ANSWERED:
+            fields["provider"] = POOR_PROVIDER
+        is_out = fields["provider"] == BROKEN_PROVIDER and at_ms - start_ms in plan.outage_ms
+        if is_out and fate in _CUT_OFF:
+            fate = Fate.CUT_OFF
+        order = _Order(order_id, at_ms, fate, plan, dice, fields)
         _TELLERS[order.fate](order)
         yield order.story
 
@@ -184,6 +208,10 @@ def _answered(order: _Order) -> None:
 def _lost(order: _Order) -> None:
     order.submit(tells="timed_out")
     order.pend()
+
+
+def _cut_off_from_answers(order: _Order) -> None:
+    order.submit(tells="timed_out")
 
 
 def _late(order: _Order) -> None:
@@ -239,6 +267,7 @@ _TELLERS: Final[dict[Fate, Callable[[_Order], None]]] = {
     Fate.UNMATCHED: _unmatched,
     Fate.CONFLICTING: _conflicting,
     Fate.MALFORMED: _malformed,
+    Fate.CUT_OFF: _cut_off_from_answers,
 }
 _MISTAKES: Final = (
     _cut_off,

@@ -67,6 +67,8 @@ def _rows(truth: Truth, told: Counter[Verdict]) -> Iterator[Row]:
         fate for order_id, fate in truth.orders.items() if wanted.get(order_id) == got.get(order_id)
     )
     for fate in Fate:
+        if fate is Fate.CUT_OFF and not orders[fate]:  # A run too short for an outage.
+            continue
         yield Row(fate, VERDICTS[fate], orders[fate], right[fate])
 
 

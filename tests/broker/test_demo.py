@@ -78,6 +78,18 @@ def test_without_anything_but_pip_the_demo_tells_every_fault_once_and_nothing_el
     assert [path.name for path in tmp_path.iterdir()] == ["output.log"]
 
 
+def test_in_a_longer_run_a_provider_breaks_and_that_is_told_as_an_incident(
+    start_demo: StartDemo,
+) -> None:
+    demo = start_demo("--seconds", "24", "--seed", "1")
+
+    assert demo.wait(TIMEOUT_S) == 0, demo.text()
+    text = demo.text()
+    assert "northbank answers nothing at all" in text
+    assert re.search(r"(?m) opened   system_failure provider northbank ", text)
+    assert text.rstrip().endswith("The outage is one incident: system_failure, provider northbank.")
+
+
 @pytest.mark.real_kafka
 def test_on_a_kafka_of_the_users_own_the_demo_leaves_nothing_behind(
     start_demo: StartDemo, broker: Broker

@@ -1,5 +1,6 @@
 """The demo's traffic and its ground truth, held against the real core."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -11,7 +12,16 @@ from streams.core.decisions import Decision, Place
 from streams.core.rules import Policy, single_rule
 from streams.core.sequence import Mark, Sequence, Stretch
 from streams.core.tracker import Tracker
-from streams.demo.traffic import ANSWER_MAX_MS, BLOCK, DEAD_LETTER, VERDICTS, Event, Fate, Plan
+from streams.demo.traffic import (
+    ANSWER_MAX_MS,
+    BLOCK,
+    BROKEN_PROVIDER,
+    DEAD_LETTER,
+    VERDICTS,
+    Event,
+    Fate,
+    Plan,
+)
 from streams.demo.traffic import traffic as events_of
 from streams.demo.truth import Truth, Verdict, compare
 
@@ -79,9 +89,23 @@ def test_every_block_of_orders_has_the_same_share_of_each_fate(seed: int) -> Non
     truth = truth_of(traffic(seed))
 
     blocks = 30 * 20 // len(BLOCK)
-    assert Counter(truth.orders.values()) == {
-        fate: share * blocks for fate, share in Counter(BLOCK).items()
-    }
+    found = Counter(truth.orders.values())
+    found[Fate.ANSWERED] += found.pop(Fate.CUT_OFF)
+    assert found == {fate: share * blocks for fate, share in Counter(BLOCK).items()}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_the_outage_its_provider_answers_nothing_and_the_others_are_well(seed: int) -> None:
+    out = {event.key for event in traffic(seed) if event.fate is Fate.CUT_OFF}
+
+    submitted = [event for event in traffic(seed) if event.key in out]
+    assert len(out) > 15
+    assert {event.side for event in submitted} == {SUBMITTED}
+    assert {json.loads(event.value)["provider"] for event in submitted} == {BROKEN_PROVIDER}
+
+
+def test_a_short_run_has_no_outage() -> None:
+    assert all(event.fate is not Fate.CUT_OFF for event in traffic(1, seconds=23))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
