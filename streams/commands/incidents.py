@@ -12,10 +12,10 @@ from schemas.incidents import AtRisk, Incident, read_incident
 from schemas.limits import LimitCrossed, read_limit
 from schemas.records import Record
 from schemas.silences import SilenceEnded, read_digest
-from streams.commands.alerts import time_ms
 from streams.commands.console import complain, out, printable
 from streams.failures import WrongUse
 from streams.log_reader import LogReader
+from streams.moments import time_ms
 from streams.settings import Settings, load_settings
 
 EVIDENCE_SHOWN_MAX: Final = 3

@@ -14,9 +14,9 @@ from rich.text import Text
 from schemas.incidents import Scope
 from schemas.silences import SilenceRecord, encode_silence
 from schemas.times import rfc3339
-from streams.commands.alerts import WrongTime, time_ms
 from streams.commands.console import complain, out, printable
 from streams.failures import WrongUse
+from streams.moments import WrongTime, time_ms
 from streams.planned_work import forget_silences, read_silences, write_silences
 from streams.rulebook import wrong_value
 from streams.settings import Settings, load_settings
@@ -181,7 +181,7 @@ def _moment_ms(text: str, after_ms: int, option: str) -> int:
     if ahead:
         return after_ms + int(ahead[1]) * _UNITS_MS[ahead[2]]
     try:
-        return time_ms(text, datetime.now(UTC), option)
+        return time_ms(text, datetime.now(UTC), option=option)
     except WrongTime as error:
         raise WrongTime(
             f"{option} {text} is no time: give one like 2026-01-31T12:00:00Z or +2h."
