@@ -73,7 +73,8 @@ def simulate(
     number = secrets.randbelow(SEEDS) if seed is None else seed
     history = random_history(number, faults)
     history = _stretched(replace(history, orders_per_s=orders_per_s), seconds)
-    history = replace(history, start_ms=time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    history = replace(history, start_ms=now_ms, numbered_from=now_ms * ORDERS_PER_S_MAX)
     if fault is not None:
         history = replace(history, faults=tuple(_fault(each, seconds) for each in fault))
     named = "no fault" if not history.faults else ", ".join(it.cause for it in history.faults)

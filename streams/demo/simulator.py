@@ -60,6 +60,7 @@ class History:
     stray_share: float = 3e-4  # Codes of some cause without a fault.
     bursts: tuple[Burst, ...] = ()
     faults: tuple[Fault, ...] = field(default=())
+    numbered_from: int = 0  # So that histories on the same topics have orders of their own.
 
     def labels(self) -> list[dict[str, Any]]:
         """What is wrong, in JSON's types: cause, scope, and from when until when in ms."""
@@ -114,7 +115,8 @@ def orders(history: History) -> Iterator[Order]:
             number += 1
             at_ms = history.start_ms + second * 1000 + at
             parties = tuple(wheel.turn(rng) for wheel in wheels)
-            order = _order(history, rng, (number, at_ms), parties=parties, copies=copies)
+            place = (history.numbered_from + number, at_ms)
+            order = _order(history, rng, place, parties=parties, copies=copies)
             if number in singles:
                 order = order._replace(answers=(), copies=1)
             yield order
