@@ -36,12 +36,15 @@ def show_audit(console: Console, portions: Sequence[Portion], audited: Audited) 
 
 def _stretch(portions: Sequence[Portion], audited: Audited) -> str:
     begin_ms = min((it.from_ms for it in portions), default=NEVER_MS)
-    ends = {it.to_ms for it in portions}
+    ends = {it.to_ms for it in portions if it.to_ms != NEVER_MS}
     begin = "the start" if begin_ms == NEVER_MS else rfc3339(begin_ms)
     end = rfc3339(min(ends)) if ends else "nowhere"
     if len(ends) > 1:
         end += f" (the furthest partition {rfc3339(max(ends))})"
     where = counted(len(portions), "partition")
+    unworked = sum(it.to_ms == NEVER_MS for it in portions)
+    if unworked:
+        end += f"; of {counted(unworked, 'partition')} no record is worked yet"
     return f"{audited.records:,} records of {where}, verdicts from {begin} to {end}:"
 
 

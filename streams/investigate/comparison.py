@@ -5,17 +5,16 @@ by their id. A time-out under another deadline has another id; where both sides 
 same order and attempt, it counts as changed, not as removed and added.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
+from streams.investigate.scratch import open_scratch
 from streams.investigate.spool import Money
 
 INSERTED_AT_ONCE: Final = 1_000
@@ -92,18 +91,10 @@ class Comparison:
         self._path = path
 
     def __enter__(self) -> Self:
-        self._db = sqlite3.connect(self._path, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = OFF")  # The file does not outlive us.
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute(_TABLE)
+        self._db = open_scratch(self._path, _TABLE)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def take(self, side: int, values: Iterable[bytes]) -> None:

@@ -5,15 +5,15 @@ There is more than one account where it cannot be known when exactly the rules c
 orders a worker withheld.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
+
+from streams.investigate.scratch import open_scratch
 
 INSERTED_AT_ONCE: Final = 1_000
 SHOWN_MAX: Final = 10  # Findings of each kind that are told in full.
@@ -106,18 +106,10 @@ class Ledger:
         self._told: list[tuple[Any, ...]] = []
 
     def __enter__(self) -> Self:
-        self._db = sqlite3.connect(self._path, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = OFF")  # The file does not outlive us.
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.executescript(_TABLES)
+        self._db = open_scratch(self._path, _TABLES)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def expect(self, account: int, lines: Iterable[Line]) -> None:

@@ -73,11 +73,11 @@ def wait_for(shell: ChildProcess, pattern: str) -> None:
         time.sleep(0.05)
 
 
-def test_against_ones_own_kafka_the_readme_makes_topics_watches_and_shows_the_alert(
+def test_against_ones_own_kafka_the_readme_makes_topics_watches_and_investigates(
     type_in: Type, bootstrap: str, names: Names
 ) -> None:
     own = replaced(block("Against your own Kafka"), "localhost:9092", bootstrap)
-    follow, doctor, explain = block("Look into it").splitlines()
+    follow, doctor, explain, *looks = block("Investigate").splitlines()
 
     shell = type_in(replaced(own, "send order-submitted", f"send {names.submitted}"))
     wait_for(shell, r"(?m)^\S+ timed_out +A-1 ")
@@ -88,3 +88,7 @@ def test_against_ones_own_kafka_the_readme_makes_topics_watches_and_shows_the_al
     assert "wrong " not in found.text()
     assert rule.wait(TIMEOUT_S) == 0, rule.text()
     assert "default" in rule.text()
+    for look in looks:
+        shown = type_in(look)
+        differs = 1 if "--diff" in look else 0  # Other deadlines, so other alerts.
+        assert shown.wait(TIMEOUT_S) == differs, (look, shown.text())
