@@ -125,7 +125,7 @@ def read_submissions(records: Iterable[Record]) -> list[Event]:
 
 
 def read_returns(records: Iterable[Record]) -> list[Event]:
-    """The same for returns."""
+    """The same for returns; written out, because a call for each record is what this saves."""
     events: list[Event] = []
     for record in records:
         value = record.value

@@ -1,6 +1,5 @@
 """A bar on standard error for work whose length is known: how far, how fast, how long still."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.progress import (
@@ -43,12 +42,7 @@ class Meter:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def add(self, count: int) -> None:

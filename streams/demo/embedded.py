@@ -13,7 +13,6 @@ does not do (found by trying, confluent-kafka 2.16):
 """
 
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Any, Final, Self
 
 PARTITIONS: Final = 4
@@ -48,12 +47,7 @@ class EmbeddedBroker:
         self._bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # The cluster lives as long as the client that made it.
         self._cluster = None
         self._bootstrap = ""

@@ -7,7 +7,6 @@ Times are RFC 3339, bytes are base64. What is about the snapshot stands under `s
 import base64
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 import orjson
@@ -40,12 +39,7 @@ class LinesWriter:
         self._put({"snapshot": self._about.document()})
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def begin(self, checkpoint: Checkpoint) -> None:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from schemas.alerts import Alert, encode_alert
@@ -52,12 +51,7 @@ class Spool:
         self._file = self._path.open("wb", buffering=BUFFER_BYTES)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def tell(self, alerts: list[Alert]) -> None:

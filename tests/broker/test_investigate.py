@@ -19,6 +19,7 @@ from tests.broker.topics import Names, create_topics
 
 pytestmark = pytest.mark.real_kafka
 
+PAGE: Final = (Path(__file__).parents[2] / "docs/investigate.md").read_text()
 SETTINGS: Final = {
     "RETURNWATCH_RETURN_WITHIN_S": "10",
     "RETURNWATCH_HOLD_S": "5",
@@ -119,6 +120,11 @@ def test_parquet_csv_and_json_lines_hold_the_same_alerts(shell: Shell, stories: 
         ("unmatched_return", None, None),
     ]
     assert sorted(path.name for path in shell.folder.iterdir()) == ["a.csv", "a.jsonl", "a.parquet"]
+    section = PAGE.split("\n## A stretch again: `returnwatch replay`\n")[1].split("\n## ")[0]
+    (of_page,) = re.findall(r"(?s)```sql\n(.+?)```", section)
+    found = duckdb.sql(of_page.replace("now.parquet", str(shell.folder / "a.parquet"))).fetchall()
+    assert sum(alerts for _, _, alerts, _ in found) == 2
+    assert sum(amount for *_, amount in found if amount is not None) == 500
 
 
 def test_to_a_topic_go_the_same_alerts_marked_as_a_replay(

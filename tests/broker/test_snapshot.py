@@ -247,8 +247,9 @@ def test_the_queries_of_the_page_read_the_file(
     ok(shell.run("snapshot", "open.parquet"))
     ok(shell.run("snapshot", "open.jsonl"))
     monkeypatch.chdir(shell.folder)
-    (sql,) = re.findall(r"(?s)```sql\n(.+?)```", PAGE)
-    (python,) = re.findall(r"(?s)```python\n(.+?)```", PAGE)
+    section = PAGE.split("\n## What is open now\n")[1].split("\n## ")[0]
+    (sql,) = re.findall(r"(?s)```sql\n(.+?)```", section)
+    (python,) = re.findall(r"(?s)```python\n(.+?)```", section)
 
     by_provider = duckdb.sql(sql).fetchall()
     of_lines = duckdb.sql(sql.replace("open.parquet", "open.jsonl")).fetchall()
