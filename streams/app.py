@@ -66,12 +66,14 @@ async def watch(
         site = Site(settings, policy, found, accept_gap)
         means = site.means(log_bounds)
         worker = Worker(means, lambda: app.consumer)  # Faust makes it when it starts.
-        status.attach(worker)
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
         worker.spawn(reporter_of(worker).run())
+        office = None
         if settings.stats:
-            worker.spawn(office_of(app, worker, site=site, options=reader_options or options).run())
+            office = office_of(app, worker, site=site, options=reader_options or options)
+            worker.spawn(office.run())
+        status.attach(worker, office)
         guard = means.topics
         worker.spawn(
             keep_asking(

@@ -41,12 +41,27 @@ class Remit:
         return f"/returnwatch/{self.app_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the incidents stand: how many are open, which second is worked next (None before the
+    first), and how many records this owner has written."""
+
+    open: int
+    next_s: int | None
+    written: int
+
+    def behind_s(self, now_ms: int) -> float:
+        """How long ago the newest worked second ended; 0 before the first."""
+        return 0.0 if self.next_s is None else max(0.0, now_ms / 1_000 - self.next_s)
+
+
 class Keeper:
     """The incidents of a deployment, from restored state on."""
 
     def __init__(self, remit: Remit, kept: Kept | None) -> None:
         self._remit = remit
         self._told: list[Record] = []
+        self._written = 0
         self.offsets: dict[int, int] = {} if kept is None else dict(kept.offsets)
         if kept is None:
             self._desk, self._limits = Desk(remit.codes), Limits(remit.limits)
@@ -68,6 +83,11 @@ class Keeper:
     def has_told(self) -> bool:
         """Whether the next page tells anything."""
         return bool(self._told)
+
+    @property
+    def standing(self) -> Standing:
+        """For who looks from outside."""
+        return Standing(len(self._desk.incidents()), self._desk.next_s, self._written)
 
     def silence(self, silences: list[SilenceRecord]) -> None:
         """All silences that there are, from now on."""
@@ -95,6 +115,7 @@ class Keeper:
     def page(self) -> Page:
         """The next checkpoint; from here on it counts as written."""
         told, self._told = self._told, []
+        self._written += len(told)
         parts = {
             "desk": self._desk.to_bytes(),
             "limits": self._limits.to_bytes(),

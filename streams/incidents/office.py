@@ -15,7 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from streams.charge import Charge
-from streams.incidents.keeper import Keeper, Remit
+from streams.incidents.keeper import Keeper, Remit, Standing
 from streams.incidents.state import IncidentsState
 from streams.planned_work import PARTITION, Silences
 from streams.state.ledger import Fenced, Ledger
@@ -84,6 +84,12 @@ class Office:
     colleague: Colleague
     channel: Any
     _lost: Charge | None = None  # Fenced away while it was ours: nothing is taken for it again.
+    _keeper: Keeper | None = None  # While this worker is the owner.
+
+    @property
+    def standing(self) -> Standing | None:
+        """How the incidents stand; None while another worker is their owner."""
+        return None if self._keeper is None else self._keeper.standing
 
     def take(self, batch: StatsBatch) -> None:
         """The agent's hand; a batch that was sent twice is taken once."""
@@ -141,8 +147,10 @@ class Office:
             await desk.open()
             took_s = round(time.monotonic() - began_s, 3)
             log.info("incidents taken over", took_s=took_s, offsets=keeper.offsets)
+            self._keeper = keeper
             await desk.work()
         finally:
+            self._keeper = None
             await reader.stop()
             await ledger.close()
 

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from streams.charge import Charge
+from streams.incidents.keeper import Standing
 from streams.takeover import RestoreProgress
 
 ALERT_TYPES: Final = ("timed_out", "returned_late", "unmatched_return", "conflicting_return")
@@ -28,6 +29,7 @@ class Snapshot:
     lags: Mapping[TopicPartition, int]
     held: Iterable[str]
     now_ms: int
+    incidents: Standing | None = None  # None where another worker is their owner.
 
 
 def render(snapshot: Snapshot) -> bytes:
@@ -57,6 +59,7 @@ class _Metrics(Collector):
         for reason in self._snapshot.held:
             held.add_metric([reason], 1)
         yield held
+        yield from _incidents(self._snapshot.incidents, self._snapshot.now_ms)
 
 
 def _read(charges: list[Charge]) -> Iterator[Metric]:
@@ -132,6 +135,25 @@ def _restore(restores: Mapping[int, RestoreProgress]) -> Metric:
     for partition, progress in restores.items():
         ratio.add_metric([str(partition)], progress.read_to / progress.end if progress.end else 0)
     return ratio
+
+
+def _incidents(standing: Standing | None, now_ms: int) -> Iterator[Metric]:
+    """Of all partitions together; but for the first, only of the worker that owns them."""
+    name = "returnwatch_incidents"
+    yield GaugeMetricFamily(
+        f"{name}_owner", "1 in the worker that tells incidents.", value=int(standing is not None)
+    )
+    if standing is None:
+        return
+    yield GaugeMetricFamily(f"{name}_open", "Incidents that go on.", value=standing.open)
+    yield GaugeMetricFamily(
+        f"{name}_behind_seconds",
+        "How long ago the newest second was that incidents are concluded from.",
+        value=standing.behind_s(now_ms),
+    )
+    yield CounterMetricFamily(
+        f"{name}_records", "Records written to the incidents' topic.", value=standing.written
+    )
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:

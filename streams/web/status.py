@@ -5,6 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
+from streams.incidents.office import Office
 from streams.readiness import unready
 from streams.settings import Settings
 from streams.transport.log_bounds import BrokerUnavailable
@@ -21,10 +22,11 @@ class Status:
     def __init__(self, settings: Settings) -> None:
         self._bootstrap = settings.bootstrap_servers
         self._worker: Worker | None = None
+        self._office: Office | None = None
 
-    def attach(self, worker: Worker) -> None:
-        """From now on the pages are about this worker."""
-        self._worker = worker
+    def attach(self, worker: Worker, office: Office | None) -> None:
+        """From now on the pages are about this worker, and the office where there is one."""
+        self._worker, self._office = worker, office
 
     @property
     def worker(self) -> Worker | None:
@@ -47,7 +49,8 @@ class Status:
             return render(Snapshot((), {}, {}, (), now_ms))
         lags = await _lags(worker)
         held = worker.means.rhythm.holds.reasons()
-        return render(Snapshot(worker.roster, worker.restores, lags, held, now_ms))
+        standing = None if self._office is None else self._office.standing
+        return render(Snapshot(worker.roster, worker.restores, lags, held, now_ms, standing))
 
 
 async def _lags(worker: Worker) -> dict[TopicPartition, int]:

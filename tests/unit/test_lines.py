@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,9 @@ def pipe() -> Iterator[tuple[int, int]]:
     """Its ends; the test closes the one to write into."""
     reading, writing = os.pipe()
     yield reading, writing
+    for thread in threading.enumerate():  # Else one that still reads takes from the next test's.
+        if thread.name == "lines":
+            thread.join(5)
     os.close(reading)
 
 

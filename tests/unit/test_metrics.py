@@ -5,6 +5,7 @@ from aiokafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.incidents.keeper import Standing
 from streams.takeover import RestoreProgress
 from streams.web.metrics import Snapshot, render
 from tests.unit.charges import RETURN_WITHIN_MS, START_MS, Clock, answer, new_charge, submit
@@ -97,6 +98,20 @@ def test_what_is_not_due_yet_gives_an_idle_partition_no_age() -> None:
     ages = [age(START_MS + ms) for ms in (2, RETURN_WITHIN_MS, RETURN_WITHIN_MS + 700)]
 
     assert ages == [0, 0, 0.7]
+
+
+def test_the_owner_of_incidents_says_how_they_stand_and_others_that_they_are_not() -> None:
+    standing = Standing(open=2, next_s=START_MS // 1_000 - 7, written=5)
+
+    owner = read(Snapshot((), {}, {}, (), START_MS, standing))
+    other = read(Snapshot((), {}, {}, (), START_MS))
+
+    assert value(owner, "incidents_owner") == 1
+    assert value(owner, "incidents_open") == 2
+    assert value(owner, "incidents_behind_seconds") == pytest.approx(7)
+    assert value(owner, "incidents_records_total") == 5
+    assert [name for name, _ in other if name.startswith("incidents")] == ["incidents_owner"]
+    assert value(other, "incidents_owner") == 0
 
 
 def test_a_changelog_without_records_is_no_division_by_zero() -> None:

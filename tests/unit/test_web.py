@@ -65,7 +65,8 @@ async def test_metrics_are_read_by_prometheus() -> None:
     assert status == 200
     assert content_type.startswith("text/plain; version=")
     assert [(it.name, it.labels, it.value) for it in samples] == [
-        ("returnwatch_verdicts_held", {"reason": "partitioner"}, 1)
+        ("returnwatch_verdicts_held", {"reason": "partitioner"}, 1),
+        ("returnwatch_incidents_owner", {}, 0),
     ]
 
 
