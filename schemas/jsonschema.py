@@ -17,6 +17,8 @@ from schemas.alerts import VALUE_TYPES
 from schemas.deadletters import ProblemJson
 from schemas.events import ReturnJson, SubmissionJson
 from schemas.incidents import Incident
+from schemas.limits import LimitCrossed
+from schemas.silences import SilenceEnded, SilenceRecord
 from schemas.stats import StatsRecord
 
 FOLDER: Final = Path(__file__).parent / "json"
@@ -41,7 +43,8 @@ def record_schemas() -> dict[str, dict[str, Any]]:
         **{f"alert-{name}": _alert_schema(name) for name in VALUE_TYPES},
         "dead-letter-problems": _schema(list[ProblemJson]),
         "order-stats": _stats_schema(),
-        "order-incidents": msgspec.json.schema(Incident),
+        "order-incidents": _any_of(Incident, LimitCrossed, SilenceEnded),
+        "order-silences": msgspec.json.schema(SilenceRecord),
     }
 
 
@@ -71,6 +74,12 @@ def _stats_schema() -> dict[str, Any]:
     schema = msgspec.json.schema(StatsRecord)
     del schema["discriminator"]  # OpenAPI's; JSON Schema tells the two apart by `type` anyway.
     return schema
+
+
+def _any_of(*shapes: type[msgspec.Struct]) -> dict[str, Any]:
+    """Of a topic with records of several kinds; a header says which."""
+    references, parts = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
+    return {"anyOf": list(references), "$defs": parts}
 
 
 def _alert_schema(name: str) -> dict[str, Any]:

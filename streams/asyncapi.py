@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from schemas.alerts import VALUE_TYPES
 from schemas.jsonschema import record_schemas
+from streams import asyncapi_incidents
 from streams.settings import Settings
 from streams.settings_values import server_list
 
@@ -74,15 +75,8 @@ def document(settings: Settings) -> Document:
         "defaultContentType": "application/json",
         "servers": _servers(settings),
         "channels": _channels(settings),
-        "operations": {
-            "readSubmitted": _operation("receive", "orderSubmitted", "Opens orders."),
-            "readReturned": _operation("receive", "orderReturned", "Closes orders."),
-            "sendAlerts": _operation("send", "orderAlerts", "Tells what went wrong, once each."),
-            "sendDeadLetters": _operation(
-                "send", "orderDeadLetters", "Sets aside what cannot be read."
-            ),
-        },
-        "components": {"messages": _messages(), "schemas": schemas},
+        "operations": _operations(settings),
+        "components": {"messages": _messages(settings), "schemas": schemas},
     }
     if settings.sasl_mechanism is not None:
         login = {"login": {"type": _SASL[settings.sasl_mechanism]}}
@@ -99,8 +93,25 @@ def _servers(settings: Settings) -> Document:
     return {f"kafka-{number}": {"host": host, **server} for number, host in enumerate(hosts, 1)}
 
 
+def _operations(settings: Settings) -> Document:
+    operations = {
+        "readSubmitted": ("receive", "orderSubmitted", "Opens orders."),
+        "readReturned": ("receive", "orderReturned", "Closes orders."),
+        "sendAlerts": ("send", "orderAlerts", "Tells what went wrong, once each."),
+        "sendDeadLetters": ("send", "orderDeadLetters", "Sets aside what cannot be read."),
+    }
+    if settings.stats:
+        operations |= asyncapi_incidents.OPERATIONS
+    return {name: _operation(*words) for name, words in operations.items()}
+
+
 def _channels(settings: Settings) -> Document:
     alerts = [_camel(name) for name in VALUE_TYPES]
+    of_incidents = {
+        name: _channel(getattr(settings, field), messages, summary)
+        for name, (field, messages, summary) in asyncapi_incidents.CHANNELS.items()
+        if settings.stats
+    }
     return {
         "orderSubmitted": _channel(
             settings.submitted_topic, ["orderSubmitted"], "Orders sent out, whose result is awaited"
@@ -114,6 +125,7 @@ def _channels(settings: Settings) -> Document:
         "orderDeadLetters": _channel(
             settings.dead_letters_topic, ["deadLetter"], "Input records that cannot be read"
         ),
+        **of_incidents,
     }
 
 
@@ -134,7 +146,7 @@ def _operation(action: str, channel: str, summary: str) -> Document:
     }
 
 
-def _messages() -> Document:
+def _messages(settings: Settings) -> Document:
     of_alerts = {_camel(name): _alert_message(name) for name in VALUE_TYPES}
     return {
         "orderSubmitted": _input_message("order-submitted"),
@@ -147,7 +159,26 @@ def _messages() -> Document:
             "payload": {"description": "The record's value as it was, JSON or not."},
             "bindings": {"kafka": {"bindingVersion": BINDING}},
         },
+        **(_messages_of_incidents() if settings.stats else {}),
     }
+
+
+def _messages_of_incidents() -> Document:
+    return {
+        name: {
+            **({"name": told.ce_type, "headers": _event_headers(told)} if told.ce_type else {}),
+            "summary": told.summary,
+            "payload": {"$ref": f"#/components/schemas/{told.schema}"},
+            "bindings": _keyed(told.key),
+        }
+        for name, told in asyncapi_incidents.MESSAGES.items()
+    }
+
+
+def _event_headers(told: asyncapi_incidents.Message) -> Document:
+    headers = _headers(asyncapi_incidents.HEADERS, rare={})
+    headers["properties"]["ce_type"] = {"type": "string", "const": told.ce_type}
+    return headers
 
 
 def _input_message(name: str) -> Document:
@@ -172,8 +203,8 @@ def _alert_message(name: str) -> Document:
     }
 
 
-def _keyed() -> Document:
-    key = {"type": "string", "description": "The order id, in UTF-8."}
+def _keyed(what: str = "order id") -> Document:
+    key = {"type": "string", "description": f"The {what}, in UTF-8."}
     return {"kafka": {"key": key, "bindingVersion": BINDING}}
 
 
