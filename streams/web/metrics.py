@@ -140,20 +140,19 @@ def _restore(restores: Mapping[int, RestoreProgress]) -> Metric:
 def _incidents(standing: Standing | None, now_ms: int) -> Iterator[Metric]:
     """Of all partitions together; but for the first, only of the worker that owns them."""
     name = "returnwatch_incidents"
-    yield GaugeMetricFamily(
-        f"{name}_owner", "1 in the worker that tells incidents.", value=int(standing is not None)
-    )
-    if standing is None:
-        return
-    yield GaugeMetricFamily(f"{name}_open", "Incidents that go on.", value=standing.open)
-    yield GaugeMetricFamily(
+    owner = GaugeMetricFamily(f"{name}_owner", "1 in the worker that tells incidents.")
+    is_open = GaugeMetricFamily(f"{name}_open", "Incidents that go on.")
+    behind = GaugeMetricFamily(
         f"{name}_behind_seconds",
         "How long ago the newest second was that incidents are concluded from.",
-        value=standing.behind_s(now_ms),
     )
-    yield CounterMetricFamily(
-        f"{name}_records", "Records written to the incidents' topic.", value=standing.written
-    )
+    written = CounterMetricFamily(f"{name}_records", "Records written to the incidents' topic.")
+    owner.add_metric([], int(standing is not None))
+    if standing is not None:
+        is_open.add_metric([], standing.open)
+        behind.add_metric([], standing.behind_s(now_ms))
+        written.add_metric([], standing.written)
+    yield from (owner, is_open, behind, written)
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
