@@ -4,6 +4,7 @@ Ties the pure parts together: records in, the next checkpoint's page out. Knows 
 clock.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,10 +14,11 @@ from schemas.incidents import Incident, encode_incident, incident_headers
 from schemas.limits import LimitCrossed, encode_limit, limit_headers
 from schemas.records import Record
 from schemas.silences import SilenceEnded, SilenceRecord, digest_headers, encode_silence
-from schemas.stats import read_stats
+from schemas.stats import StatsRecord, read_stats
 from streams.core.digests import Digests
 from streams.core.incidents.codes import CodeClasses
 from streams.core.incidents.desk import Desk
+from streams.core.incidents.rollcall import Rollcall, Round
 from streams.core.incidents.silences import Silence
 from streams.core.limits import Limit, Limits
 from streams.incidents.state import Kept, pieces_of, records_of
@@ -65,13 +67,14 @@ class Keeper:
         self.offsets: dict[int, int] = {} if kept is None else dict(kept.offsets)
         if kept is None:
             self._desk, self._limits = Desk(remit.codes), Limits(remit.limits)
-            self._digests = Digests()
+            self._digests, self._rollcall = Digests(), Rollcall()
             self._pieces: dict[str, int] = {}
             return
         try:
             self._desk = Desk.from_bytes(kept.parts["desk"], remit.codes)
             self._limits = Limits.from_bytes(kept.parts["limits"], remit.limits)
             self._digests = Digests.from_bytes(kept.parts["digests"])
+            self._rollcall = Rollcall.restored(json.loads(kept.parts["rollcall"]))
         except (ValueError, KeyError) as error:
             raise StateError(
                 f"The state of incidents cannot be read ({error}): delete its changelog topic and "
@@ -105,12 +108,25 @@ class Keeper:
                     "passed over", partition=partition, offset=record.offset, why=str(error)
                 )
                 continue
-            incidents = self._desk.take(stats)
+            self._work(self._rollcall.take(stats, record.timestamp_ms))
+        self.offsets[partition] = next_offset
+
+    def unheard(self) -> dict[int, int]:
+        """As Rollcall has it: partitions whose log may have ended, and up to which round."""
+        return self._rollcall.unheard()
+
+    def note_absent(self, partition: int, number: int) -> None:
+        """Its log ended with what was taken of it when `unheard` had said the round."""
+        self._work(self._rollcall.absent(partition, number))
+
+    def _work(self, called: Iterable[StatsRecord | Round]) -> None:
+        for it in called:
+            incidents = self._desk.take(it)
             self._told += map(self._incident, incidents)
-            self._told += map(self._limit, self._limits.take(stats))
+            if not isinstance(it, Round):
+                self._told += map(self._limit, self._limits.take(it))
             ended = self._digests.work((self._desk.next_s or 0) * 1_000, incidents)
             self._told += map(self._digest, ended)
-        self.offsets[partition] = next_offset
 
     def page(self) -> Page:
         """The next checkpoint; from here on it counts as written."""
@@ -120,6 +136,7 @@ class Keeper:
             "desk": self._desk.to_bytes(),
             "limits": self._limits.to_bytes(),
             "digests": self._digests.to_bytes(),
+            "rollcall": json.dumps(self._rollcall.state(), separators=(",", ":")).encode(),
         }
         changelog = records_of(Kept(dict(self.offsets), parts), self._pieces)
         return Page({self._remit.incidents_topic: told} if told else {}, changelog)

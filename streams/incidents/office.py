@@ -222,6 +222,7 @@ class _Desk:
             if stats:
                 await self._know_silences()
                 await self._hand_over(StatsBatch(self.keeper, stats))
+                await self._look_for_absent()
             is_due = time.monotonic() - self.written_s >= CHECKPOINT_S
             if self.keeper.has_told or (is_due and stats):
                 await self.ledger.write(self.keeper.page())
@@ -247,6 +248,21 @@ class _Desk:
                 await asyncio.sleep(LOOK_S)
         while self.known_to < end:
             self._take_silences(await self.reader.fetch({silences: OPENING}))
+
+    async def _look_for_absent(self) -> None:
+        """Of who was not heard for long: whether its log ends where it was read to."""
+        unheard = self.keeper.unheard()
+        if not unheard:
+            return
+        topic = self.office.premises.stats_topic
+        tps = {TopicPartition(topic, it): number for it, number in unheard.items()}
+        try:
+            ends = await self.office.broker.log_ends(tps)
+        except BrokerUnavailable:  # Asked again with the next counts.
+            return
+        for tp, end in ends.items():
+            if self.keeper.offsets.get(tp.partition) == end:
+                self.keeper.note_absent(tp.partition, tps[tp])
 
     async def _hand_over(self, batch: StatsBatch) -> None:
         while not batch.is_taken.is_set():

@@ -17,12 +17,10 @@ from typing import Final
 from schemas.incidents import CAUSES, Incident, Scope
 from schemas.stats import Heartbeat
 from schemas.times import milliseconds
-from streams.code_classes import code_classes
-from streams.core.incidents.desk import Desk
 from streams.demo.histories import healthy_day, random_history
 from streams.demo.misfortunes import Fault
 from streams.demo.simulator import History
-from tests.bench.shortcut import Told, told
+from tests.bench.shortcut import Told, Watcher, told
 
 FIRST_SEED: Final = 10_000
 HEARTBEAT_S: Final = 5
@@ -102,13 +100,12 @@ def judged(seed: int) -> list[Verdict]:
 
 def watched(history: History) -> tuple[list[Opened], dict[Fault, int]]:
     """The incidents of a history, and of each fault when its first order timed out, ms."""
-    desk = Desk(code_classes())
+    watcher = Watcher()
     opened: dict[str, Opened] = {}
     first_ms: dict[Fault, int] = {}
     for written in told(history, HEARTBEAT_S):
-        incidents = [it for record in written.records for it in desk.take(record)]
-        for beat in heartbeats(history, written):
-            incidents += desk.take(beat)
+        records = [*written.records, *heartbeats(history, written)]
+        incidents = [it for each in records for it in watcher.take(each, written.now_ms)]
         for incident in incidents:
             before = opened.get(incident.incident_id, Opened(incident, written.now_ms, incident))
             opened[incident.incident_id] = Opened(before.first, before.at_ms, incident)
@@ -132,10 +129,10 @@ def heartbeats(history: History, written: Told) -> Iterable[Heartbeat]:
 def alarms_of_day(seed: int) -> int:
     """How many incidents a healthy day had."""
     history = healthy_day(seed)
-    desk = Desk(code_classes())
-    desk.take(Heartbeat(0, 1, history.start_ms, 0, history.start_ms))
-    found = [it for written in told(history, 60) for it in written.records]
-    incidents = [it for record in found for it in desk.take(record)]
+    watcher = Watcher()
+    watcher.take(Heartbeat(0, 1, history.start_ms, 0, history.start_ms), history.start_ms)
+    found = [(it, written.now_ms) for written in told(history, 60) for it in written.records]
+    incidents = [it for record, at_ms in found for it in watcher.take(record, at_ms)]
     for incident in incidents:
         print(f"day {seed}: {_short(incident)} {incident.causes}", flush=True)
     return sum(incident.state == "opened" for incident in incidents)

@@ -8,9 +8,13 @@ from typing import Any, Final
 
 from schemas.codec import read_return, read_submission
 from schemas.events import Return, Submission
+from schemas.incidents import Incident
 from schemas.records import RETURNED, SUBMITTED, Record
-from schemas.stats import Stats
+from schemas.stats import Stats, StatsRecord
+from streams.code_classes import code_classes
 from streams.core import notes
+from streams.core.incidents.desk import Desk
+from streams.core.incidents.rollcall import Rollcall
 from streams.core.notes import Note
 from streams.core.packing import pack_fresh
 from streams.core.stats import Tally
@@ -28,6 +32,21 @@ class Told:
     now_ms: int
     records: list[Stats]
     complete_s: int
+
+
+class Watcher:
+    """A roll call and a desk behind it; what it takes is all that there is in the log so far."""
+
+    def __init__(self, desk: Desk | None = None) -> None:
+        self.rollcall = Rollcall()
+        self.desk = desk or Desk(code_classes())
+
+    def take(self, record: StatsRecord, at_ms: int) -> list[Incident]:
+        """What the next record of a partition number leads to, and who is absent."""
+        called = self.rollcall.take(record, at_ms)
+        for partition, number in self.rollcall.unheard().items():
+            called += self.rollcall.absent(partition, number)
+        return [incident for it in called for incident in self.desk.take(it)]
 
 
 def told(history: History, every_s: int) -> Iterator[Told]:

@@ -313,7 +313,7 @@ def test_topics_widened_under_a_running_worker_hold_all_verdicts_and_a_restart_i
     assert desk.told() == []
     assert worker.terminate() == 0
 
-    widen(admin, 2, names.alerts, names.dead_letters, names.changelog)
+    widen(admin, 2, names.alerts, names.dead_letters, names.changelog, names.stats)
     worker.start()
 
     told = refusal(worker)

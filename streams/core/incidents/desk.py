@@ -1,6 +1,7 @@
 """The incidents of an application: seconds of counts in, incidents opened, updated and closed out.
 
-Takes the records of order-stats in order of each partition number, however they are interleaved.
+Takes what a roll call makes of the records of order-stats, in which partition numbers may be
+interleaved in any way.
 Holds all state; the same records give the same incidents, from any state it was restored from.
 """
 
@@ -8,7 +9,7 @@ import json
 from typing import Any, Final
 
 from schemas.incidents import Incident, encode_incident, read_incident
-from schemas.stats import Heartbeat, StatsRecord, StatsRow, StatsSecond
+from schemas.stats import StatsRecord, StatsRow, StatsSecond
 from schemas.times import SECOND_MS
 from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.codes import CodeClasses
@@ -16,6 +17,7 @@ from streams.core.incidents.detective import Detective
 from streams.core.incidents.fault import Fault
 from streams.core.incidents.feed import Feed
 from streams.core.incidents.monitor import Monitor
+from streams.core.incidents.rollcall import Round
 from streams.core.incidents.scan import covers
 from streams.core.incidents.signs import ANSWERED, signs_of
 from streams.core.incidents.silences import Silence
@@ -31,7 +33,6 @@ class Desk:
     """One for all partition numbers."""
 
     def __init__(self, codes: CodeClasses) -> None:
-        self.worked: list[StatsSecond] = []  # The seconds that the last `take` completed.
         self._codes = codes
         self._silences: list[Silence] = []
         self._feed = Feed()
@@ -41,12 +42,12 @@ class Desk:
         self._faults: list[Fault] = []
         self._told: dict[str, Incident] = {}
 
-    def take(self, record: StatsRecord) -> list[Incident]:
-        """What the next record of a partition number leads to."""
-        told = self._monitor.take(record) if isinstance(record, Heartbeat) else []
-        self.worked = self._feed.take(record)
-        for second in self.worked:
-            told += self.work(second)
+    def take(self, called: StatsRecord | Round) -> list[Incident]:
+        """What comes next of a roll call leads to."""
+        if isinstance(called, Round):
+            told = self._monitor.take(called)
+        else:
+            told = [it for second in self._feed.take(called) for it in self.work(second)]
         for incident in told:
             if incident.state == "closed":
                 self._told.pop(incident.incident_id, None)

@@ -1,4 +1,5 @@
-"""Whether Returnwatch itself can see: from heartbeats alone, and never blamed on a provider."""
+"""Whether Returnwatch itself can see: from rounds of heartbeats alone, and never blamed on a
+provider."""
 
 from typing import Any, Final
 
@@ -6,10 +7,11 @@ from schemas.incidents import Incident, IncidentState, RankedCause, Scope, incid
 from schemas.stats import HEARTBEAT_S, Heartbeat
 from schemas.times import SECOND_MS, rfc3339
 from streams.core.incidents.remedies import REMEDIES, runbook_of
+from streams.core.incidents.rollcall import BEATS_MISSED, Round
 
 BEHIND_MS: Final = 30 * SECOND_MS  # So far behind the clock is blind ...
 CAUGHT_UP_MS: Final = 10 * SECOND_MS  # ... until it is that near again.
-MISSING_MS: Final = 4 * HEARTBEAT_S * SECOND_MS  # Three heartbeats in a row are late or lost.
+MISSING_MS: Final = BEATS_MISSED * HEARTBEAT_S * SECOND_MS
 
 
 class Monitor:
@@ -19,52 +21,63 @@ class Monitor:
         self._sent_ms: dict[int, int] = {}
         self._frontier_ms: dict[int, int] = {}
         self._blind: dict[int, str] = {}
+        self._now_ms = 0  # The newest time that a heartbeat named.
+        self._told_to_ms = 0  # The end of the newest blind span.
         self._since_ms: int | None = None
         self._revision = 0
         self._what = ""
 
-    def take(self, beat: Heartbeat) -> list[Incident]:
-        """What the next heartbeat opens or closes."""
+    def take(self, called: Round) -> list[Incident]:
+        """What the next round opens or closes."""
+        now_ms = max((beat.sent_at_ms for beat in called.beats), default=called.end_ms)
+        self._now_ms = max(self._now_ms, now_ms)
+        gaps = [gap for beat in called.beats if (gap := self._note(beat)) is not None]
+        for partition, since_ms in called.missing.items():
+            since = "it was added" if since_ms is None else rfc3339(since_ms)
+            what = f"partition {partition} is not told about since {since}"
+            self._blind.setdefault(partition, what)
+            self._frontier_ms.setdefault(partition, since_ms or called.end_ms)
+        if self._since_ms is None and (self._blind or gaps):
+            since_ms = min([self._frontier_ms[it] for it in self._blind] + [at for at, _ in gaps])
+            told = self._open(since_ms, "; ".join([*self._blind.values(), *(it for _, it in gaps)]))
+            return told if self._blind else [*told, *self._close()]
+        if self._since_ms is not None and not self._blind:
+            return self._close()
+        return []
+
+    def _note(self, beat: Heartbeat) -> tuple[int, str] | None:
+        """Take in a heartbeat; a gap before it that nobody was there to see, and its beginning."""
         partition = beat.partition
         before_ms = self._frontier_ms.get(partition, beat.frontier_ms)
         silence_ms = beat.sent_at_ms - self._sent_ms.get(partition, beat.sent_at_ms)
         self._sent_ms[partition] = max(beat.sent_at_ms, self._sent_ms.get(partition, 0))
         self._frontier_ms[partition] = beat.frontier_ms
+        was_blind = partition in self._blind
         behind_ms = beat.sent_at_ms - beat.frontier_ms
         if beat.held or behind_ms > BEHIND_MS:
             what = "holds its verdicts" if beat.held else f"is {behind_ms // SECOND_MS} s behind"
-            self._blind.setdefault(partition, f"partition {partition} {what}")
+            self._blind[partition] = f"partition {partition} {what}"
         elif behind_ms <= CAUGHT_UP_MS:
             self._blind.pop(partition, None)
-        self._note_missing(beat.sent_at_ms)
-        if silence_ms > MISSING_MS and self._since_ms is None:  # Nobody else was there to see it.
-            gone = f"partition {partition} sent no heartbeat for {silence_ms // SECOND_MS} s"
-            return [*self._open(before_ms, gone, beat), *self._close(beat)]
-        if self._blind and self._since_ms is None:
-            since_ms = min(self._frontier_ms[it] for it in self._blind)
-            return self._open(since_ms, "; ".join(self._blind.values()), beat)
-        if not self._blind and self._since_ms is not None:
-            return self._close(beat)
-        return []
+        if silence_ms <= MISSING_MS or was_blind or before_ms < self._told_to_ms:
+            return None
+        gone = f"partition {partition} sent no heartbeat for {silence_ms // SECOND_MS} s"
+        return before_ms, gone
 
-    def _note_missing(self, now_ms: int) -> None:
-        for partition, sent_ms in self._sent_ms.items():
-            if now_ms - sent_ms > MISSING_MS:
-                self._blind.setdefault(partition, f"partition {partition} sends no heartbeat")
-
-    def _open(self, since_ms: int, what: str, beat: Heartbeat) -> list[Incident]:
+    def _open(self, since_ms: int, what: str) -> list[Incident]:
         self._since_ms, self._revision, self._what = since_ms, 0, what
-        return [self._tell("opened", beat)]
+        return [self._tell("opened")]
 
-    def _close(self, beat: Heartbeat) -> list[Incident]:
-        told = [self._tell("closed", beat)]
+    def _close(self) -> list[Incident]:
+        told = [self._tell("closed")]
+        self._told_to_ms = self._now_ms
         self._since_ms = None
         return told
 
-    def _tell(self, state: IncidentState, beat: Heartbeat) -> Incident:
+    def _tell(self, state: IncidentState) -> Incident:
         assert self._since_ms is not None, "a blind span is told of while it is open"
         self._revision += 1
-        since, now = rfc3339(self._since_ms), rfc3339(beat.sent_at_ms)
+        since, now = rfc3339(self._since_ms), rfc3339(self._now_ms)
         until = now if state == "closed" else None
         span = f"blind from {since}" + (f" to {now}" if until else "")
         return Incident(
@@ -93,6 +106,8 @@ class Monitor:
             "sent_ms": list(self._sent_ms.items()),
             "frontier_ms": list(self._frontier_ms.items()),
             "blind": list(self._blind.items()),
+            "now_ms": self._now_ms,
+            "told_to_ms": self._told_to_ms,
             "since_ms": self._since_ms,
             "revision": self._revision,
             "what": self._what,
@@ -105,6 +120,7 @@ class Monitor:
         made._sent_ms = dict(state["sent_ms"])
         made._frontier_ms = dict(state["frontier_ms"])
         made._blind = dict(state["blind"])
+        made._now_ms, made._told_to_ms = state["now_ms"], state["told_to_ms"]
         made._since_ms, made._revision = state["since_ms"], state["revision"]
         made._what = state["what"]
         return made
