@@ -23,6 +23,7 @@ from streams.settings import Settings
 from streams.site import Site
 from streams.state.header import StateError
 from streams.topic_admin import Topics
+from streams.topic_findings import in_short
 from streams.topics import Found, Refused, wanted_topics
 from streams.transport.consumer import BatchTransport, ReadFailed
 from streams.transport.log_bounds import BrokerUnavailable, LogBounds
@@ -69,11 +70,7 @@ async def watch(
         app.transport = transport_of(app, options, worker)
         watch_orders(app, (settings.submitted_topic, settings.returned_topic), worker.take)
         worker.spawn(reporter_of(worker).run())
-        office = None
-        if settings.stats:
-            office = office_of(app, worker, site=site, options=reader_options or options)
-            worker.spawn(office.run())
-        status.attach(worker, office)
+        status.attach(worker, office_of(app, worker, site=site, options=reader_options or options))
         guard = means.topics
         worker.spawn(
             keep_asking(
@@ -115,7 +112,7 @@ async def topics_of(settings: Settings, topics: Topics) -> dict[str, Found]:
     missing = await missing_grants(settings, topics, found)
     wrong = obstacles(settings, found, missing)
     if wrong:
-        raise Refused(wrong)
+        raise Refused(in_short(settings, wrong))
     for _, finding in refusals(settings, missing or ()):
         log.warning("less is checked than could be", why=str(finding))
     return found
@@ -151,8 +148,13 @@ def transport_of(app: faust.App, options: dict[str, Any], worker: Worker) -> Bat
     return transport
 
 
-def office_of(app: faust.App, worker: Worker, *, site: Site, options: Mapping[str, Any]) -> Office:
-    """Who owns incidents while the worker has the owner's partition, behind an agent."""
+def office_of(
+    app: faust.App, worker: Worker, *, site: Site, options: Mapping[str, Any]
+) -> Office | None:
+    """Who owns incidents while the worker has the owner's partition, at work behind an agent; None
+    where nothing is counted."""
+    if not site.settings.stats:
+        return None
     channel = app.channel(maxsize=STATS_WAITING_MAX)
     colleague = Colleague(
         charge=lambda: worker.roster.get(OWNERS_PARTITION),
@@ -163,6 +165,8 @@ def office_of(app: faust.App, worker: Worker, *, site: Site, options: Mapping[st
     broker = worker.means.log_bounds
     office = Office(site.premises(options), site.remit(), broker, colleague, channel)
     watch_incidents(app, channel, office.take)
+    limit_s = site.settings.broker_timeout_s
+    worker.spawn(keep_asking(office.run, lambda: broker.silent_s, limit_s=limit_s))
     return office
 
 

@@ -18,6 +18,7 @@ from streams.topics import (
     Wanted,
     compacted_topics,
     counted,
+    topics_of_incidents,
     wanted_topics,
 )
 
@@ -42,6 +43,17 @@ def findings(settings: Settings, found: Mapping[str, Found]) -> list[Finding]:
     for topic, is_as in allowed:
         wrong += _misconfigured(settings, topic, is_as)
     return wrong + _too_narrow(settings, found)
+
+
+def in_short(settings: Settings, wrong: list[Finding]) -> list[Finding]:
+    """The same, in one sentence where it is that a deployment is from before incidents."""
+    names = [topic.name for topic in topics_of_incidents(settings)] if settings.stats else []
+    missing = [_missing(topic) for topic in wanted_topics(settings) if topic.name in names]
+    if not missing or any(finding not in wrong for finding in missing):
+        return wrong
+    problem = f"The topics {', '.join(names[:-1])} and {names[-1]} do not exist."
+    one = Finding(names[0], problem, f"{missing[0].fix} (or set RETURNWATCH_STATS=false)")
+    return [*(finding for finding in wrong if finding not in missing), one]
 
 
 def partitions_to_make(settings: Settings, found: Mapping[str, Found], wished: int | None) -> int:

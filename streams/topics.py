@@ -81,7 +81,7 @@ def wanted_topics(settings: Settings) -> tuple[Wanted, ...]:
         Wanted(settings.dead_letters_topic, False, _DEAD_LETTERS),
         Wanted(settings.changelog_topic, False, _CHANGELOG),
     )
-    return (*of_orders, *_topics_of_incidents(settings)) if settings.stats else of_orders
+    return (*of_orders, *topics_of_incidents(settings)) if settings.stats else of_orders
 
 
 def compacted_topics(settings: Settings) -> dict[str, str]:
@@ -98,7 +98,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _topics_of_incidents(settings: Settings) -> tuple[Wanted, ...]:
+def topics_of_incidents(settings: Settings) -> tuple[Wanted, ...]:
     """All of them but the counts have one writer, and one partition: its order is that of time."""
     return (
         Wanted(settings.stats_topic, False, _LOG_APPEND_TIME),

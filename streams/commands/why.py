@@ -3,7 +3,7 @@
 import asyncio
 import json as json_text
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 from cyclopts import Parameter
@@ -23,6 +23,8 @@ from streams.investigate.trace import Scope, Trace
 from streams.investigate.trace import trace as trace_order
 from streams.log_reader import LogReader
 from streams.settings import Settings, load_settings
+
+TOLD_WITHIN_MS: Final = 15_000  # Heartbeats are 5 s apart, and a second needs those of all.
 
 
 def why(
@@ -59,6 +61,11 @@ def timed_out(story: Story) -> dict[str, Any] | None:
     return values[-1] if values else None
 
 
+def too_early(alert: dict[str, Any], now_ms: int) -> bool:
+    """Whether the incident that a time-out belongs to may not be told yet."""
+    return now_ms - milliseconds(alert["deadline"]) < TOLD_WITHIN_MS
+
+
 async def _look(settings: Settings, order_id: str) -> tuple[Trace, Incident | None]:
     now_ms = time.time_ns() // 1_000_000
     view = view_of(settings, now_ms)
@@ -87,11 +94,15 @@ async def _incidents(settings: Settings, since_ms: int) -> list[Incident]:
 
 def _show(found: Trace, incident: Incident | None) -> None:
     show(found)
-    if timed_out(found.story) is None:
+    alert = timed_out(found.story)
+    if alert is None:
         return
     out.print()
     if incident is None:
         out.print(Text("Cause: isolated. No incident covers it.", style="bold"))
+        if too_early(alert, time.time_ns() // 1_000_000):
+            limit_s = TOLD_WITHIN_MS // 1_000
+            out.print(f"    It may be too early: one is told up to {limit_s} s after a time-out.")
         out.print(Text(f"    {REMEDIES['isolated']} ({runbook_of('isolated')})"))
         return
     out.print(Text(f"Cause: {incident.cause}, {printable(str(incident.scope))}.", style="bold"))

@@ -14,7 +14,7 @@ from schemas.incidents import Incident, encode_incident, incident_headers
 from schemas.limits import LimitCrossed, encode_limit, limit_headers
 from schemas.records import Record
 from schemas.silences import SilenceEnded, SilenceRecord, digest_headers, encode_silence
-from schemas.stats import StatsRecord, read_stats
+from schemas.stats import Stats, StatsRecord, read_stats
 from streams.core.digests import Digests
 from streams.core.incidents.codes import CodeClasses
 from streams.core.incidents.desk import Desk
@@ -64,6 +64,7 @@ class Keeper:
         self._remit = remit
         self._told: list[Record] = []
         self._written = 0
+        self.has_counts = False  # Since the newest page: not heartbeats alone.
         self.offsets: dict[int, int] = {} if kept is None else dict(kept.offsets)
         if kept is None:
             self._desk, self._limits = Desk(remit.codes), Limits(remit.limits)
@@ -108,6 +109,7 @@ class Keeper:
                     "passed over", partition=partition, offset=record.offset, why=str(error)
                 )
                 continue
+            self.has_counts |= isinstance(stats, Stats)
             self._work(self._rollcall.take(stats, record.timestamp_ms))
         self.offsets[partition] = next_offset
 
@@ -132,6 +134,7 @@ class Keeper:
         """The next checkpoint; from here on it counts as written."""
         told, self._told = self._told, []
         self._written += len(told)
+        self.has_counts = False
         parts = {
             "desk": self._desk.to_bytes(),
             "limits": self._limits.to_bytes(),

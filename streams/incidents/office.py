@@ -13,12 +13,14 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.charge import Charge
+from streams.failures import words
 from streams.incidents.keeper import Keeper, Remit, Standing
 from streams.incidents.state import IncidentsState
 from streams.planned_work import PARTITION, Silences
-from streams.state.ledger import Fenced, Ledger
+from streams.state.ledger import Fenced, Ledger, LedgerError
 from streams.state.restore import restore_into
 from streams.takeover import Broker, Member, prove_membership
 from streams.transport.log_bounds import BrokerUnavailable
@@ -28,6 +30,8 @@ from streams.transport.thread import LostMembership
 OWNERS_PARTITION: Final = 0
 LOOK_S: Final = 0.25
 CHECKPOINT_S: Final = 60.0  # While nothing is told; what is told is written at once.
+IDLE_CHECKPOINT_S: Final = 3_600.0  # While nothing but heartbeats is read.
+FETCH_MAX_WAIT_MS: Final = 500  # Of counts, which come a few seconds late anyway.
 TAKEN_TIMEOUT_S: Final = 2.0  # A rebalance empties Faust's channels: then it is sent again.
 OPENING: Final = 1
 
@@ -104,7 +108,8 @@ class Office:
         batch.is_taken.set()
 
     async def run(self) -> None:
-        """For ever; any failure but that of another owner is raised."""
+        """For ever; any failure but that of another owner is raised, and it may be run again after
+        BrokerUnavailable."""
         while True:
             charge = self.colleague.charge()
             if charge is None or charge is self._lost or not charge.opening:
@@ -138,11 +143,11 @@ class Office:
             partition=0,
             title="incidents",
         )
-        reader = InputReader(premises.reader_options)
+        reader = InputReader(premises.reader_options, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
         try:
-            await ledger.fence(self._prove_membership)
+            await self._fence(ledger)
             keeper = await self._restored()
-            await reader.start()
+            await self._start(reader)
             desk = _Desk(self, ledger, reader, keeper)
             await desk.open()
             took_s = round(time.monotonic() - began_s, 3)
@@ -153,6 +158,20 @@ class Office:
             self._keeper = None
             await reader.stop()
             await ledger.close()
+
+    async def _fence(self, ledger: Ledger) -> None:
+        try:
+            await ledger.fence(self._prove_membership)
+        except LedgerError as error:
+            if isinstance(error.__cause__, KafkaConnectionError):  # It may be back soon.
+                raise BrokerUnavailable(str(error)) from error
+            raise
+
+    async def _start(self, reader: InputReader) -> None:
+        try:
+            await reader.start()
+        except KafkaError as error:
+            raise BrokerUnavailable(f"The counts cannot be read: {words(error)}.") from error
 
     async def _prove_membership(self) -> None:
         colleague = self.colleague
@@ -223,7 +242,8 @@ class _Desk:
                 await self._know_silences()
                 await self._hand_over(StatsBatch(self.keeper, stats))
                 await self._look_for_absent()
-            is_due = time.monotonic() - self.written_s >= CHECKPOINT_S
+            pause_s = CHECKPOINT_S if self.keeper.has_counts else IDLE_CHECKPOINT_S
+            is_due = time.monotonic() - self.written_s >= pause_s
             if self.keeper.has_told or (is_due and stats):
                 await self.ledger.write(self.keeper.page())
                 self.written_s = time.monotonic()

@@ -75,6 +75,7 @@ class Ledger:
     ) -> None:
         """`title` stands for the partition in the transactional id, where it is no partition's."""
         self._changelog = changelog
+        self._whose = f"the {title}" if title else f"partition {partition}"
         self._partition = partition
         self._producer = AIOKafkaProducer(
             **client_options,
@@ -107,7 +108,7 @@ class Ledger:
                 await self._producer.start()
         except (KafkaError, TimeoutError) as error:
             raise LedgerError(
-                f"The transactional producer of partition {self._partition} could not start: "
+                f"The transactional producer of {self._whose} could not start: "
                 f"{_words(error)}. Check that the broker allows transactions "
                 "and the transactional id (returnwatch doctor)."
             ) from error
@@ -132,9 +133,9 @@ class Ledger:
         except (KafkaError, IllegalOperation, TimeoutError) as error:
             cause = self._cause_of(error)
             if isinstance(cause, ProducerFenced):
-                raise Fenced(f"Partition {self._partition} is owned by another worker.") from cause
+                raise Fenced(f"Another worker owns {self._whose}.") from cause
             raise LedgerError(
-                f"A checkpoint of partition {self._partition} was not written: {_words(cause)}."
+                f"A checkpoint of {self._whose} was not written: {_words(cause)}."
             ) from cause
         is_brokers = metadata[-1].timestamp_type == LOG_APPEND_TIME
         return Written(metadata[-1].timestamp if is_brokers else None, sent_s, answered_s)

@@ -46,7 +46,9 @@ class _Cursor:
 class InputReader:
     """Reads committed records of the partitions that were assigned and opened."""
 
-    def __init__(self, client_options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, client_options: Mapping[str, Any], *, fetch_max_wait_ms: int = FETCH_MAX_WAIT_MS
+    ) -> None:
         self._cursors: dict[TopicPartition, _Cursor] = {}
         self._consumer: Any = AIOKafkaConsumer(
             **client_options,
@@ -55,7 +57,7 @@ class InputReader:
             enable_auto_commit=False,
             auto_offset_reset="none",
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            fetch_max_wait_ms=fetch_max_wait_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from tests.broker.orders import Desk, a_return, submission
 from tests.broker.process import free_port
 from tests.broker.records import MURMUR2, NewRecord, produce, read_all
+from tests.broker.shell import Shell
 from tests.broker.topics import Names, create_topics, delete_topics
 from tests.broker.worker import WorkerProcess
 
@@ -97,6 +99,36 @@ def test_missing_topics_are_named_with_the_command_that_makes_them(
         f"returnwatch: The topic {name} does not exist. Type: returnwatch topics create"
         for name in (names.returned, names.changelog)
     ]
+
+
+def test_a_deployment_from_before_incidents_is_told_in_one_sentence_and_goes_on_after_it(
+    start_worker: StartWorker, env: dict[str, str], bootstrap: str, names: Names, tmp_path: Path
+) -> None:
+    new = (names.stats, names.incidents, names.silences, names.incidents_changelog)
+    topics = {name: made for name, made in names.topics(2).items() if name not in new}
+    create_topics(bootstrap, topics)
+    worker = start_worker(env)
+
+    (told,) = refusal(worker).splitlines()
+    made = Shell(env, tmp_path).run("topics", "create")
+    worker.start()
+    worker.wait_until_ready()
+
+    assert told == (
+        f"returnwatch: The topics {', '.join(new[:3])} and {new[3]} do not exist. "
+        "Type: returnwatch topics create (or set RETURNWATCH_STATS=false)"
+    )
+    assert made.status == 0, made.err
+
+
+def test_without_counts_the_topics_of_incidents_are_not_needed(
+    start_worker: StartWorker, env: dict[str, str], bootstrap: str, names: Names
+) -> None:
+    new = (names.stats, names.incidents, names.silences, names.incidents_changelog)
+    topics = {name: made for name, made in names.topics(2).items() if name not in new}
+    create_topics(bootstrap, topics)
+
+    start_worker({**env, "RETURNWATCH_STATS": "false"}).wait_until_ready()
 
 
 def test_unequal_partition_counts_are_refused(

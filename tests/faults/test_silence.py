@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.broker.orders import Desk
+from tests.broker.test_incidents_owner import wait_until_it_owns
 from tests.broker.topics import Names, create_topics, new_names
 from tests.broker.worker import WorkerProcess
 from tests.faults.arena import Arena
@@ -24,7 +25,12 @@ QUICK: Final = {
 }
 IMPATIENT: Final = {"RETURNWATCH_BROKER_TIMEOUT_S": "4"}
 LINES_MAX: Final = 60  # Of a worker whose broker is gone for some 20 s.
-ORDINARY: Final = {"partitions assigned", "partition taken over", "stopped"}
+ORDINARY: Final = {
+    "partitions assigned",
+    "partition taken over",
+    "incidents taken over",
+    "stopped",
+}
 
 
 def env_of(bootstrap: str, **more: str) -> dict[str, str]:
@@ -68,22 +74,28 @@ def test_from_start_to_stop_a_worker_says_nothing_but_its_own_lines(
 
 
 def test_an_idle_worker_asks_for_nothing_but_news(start_worker: StartWorker, lone: Arena) -> None:
-    """Heartbeats of the group, fetches that wait, and every 2 s the shapes of its topics."""
+    """Heartbeats of the group, fetches that wait, every 2 s the shapes of its topics; and every
+    5 s where its logs end, what it says on order-stats of how far it sees, and what the owner of
+    incidents asks to know all silences."""
     assert lone.proxy is not None
     env = env_of(lone.bootstrap) | {"KAFKA_BOOTSTRAP_SERVERS": lone.way_in(proxied=True)}
     worker = start_worker(env)
     worker.wait_until_ready()
     tell_one_alert(worker, lone.bootstrap)
-    time.sleep(2)  # Checkpoint and offsets of what came last are written.
+    wait_until_it_owns(worker)
+    time.sleep(7)  # Checkpoint and offsets of what came last are written, and a heartbeat is.
 
     before = lone.proxy.requests.copy()
     time.sleep(5)
     asked = lone.proxy.requests - before
 
-    assert set(asked) == {"Fetch", "Heartbeat", "Metadata"}, asked
+    news = {"Fetch", "Heartbeat", "Metadata", "ListOffsets", "Produce"}
+    assert set(asked) == news, asked
     assert 3 <= asked["Heartbeat"] <= 7
     assert 1 <= asked["Metadata"] <= 3
-    assert asked["Fetch"] <= 60  # Ten a second: they wait 100 ms each.
+    assert asked["ListOffsets"] <= 6
+    assert asked["Produce"] <= 4
+    assert asked["Fetch"] <= 75  # Ten a second: they wait 100 ms each; of counts, two a second.
     assert worker.is_ready()
 
 

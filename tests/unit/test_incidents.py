@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 import pytest
 
-from schemas.incidents import Incident, Scope, encode_incident, read_incident
+from schemas.incidents import Cause, Incident, Scope, encode_incident, read_incident
 from schemas.stats import Heartbeat, StatsRecord
+from schemas.times import rfc3339
 from streams.code_classes import code_classes
+from streams.commands.why import TOLD_WITHIN_MS, too_early
 from streams.core.incidents.codes import CodeClasses
 from streams.core.incidents.desk import Desk
 from streams.core.incidents.explanation import explain
@@ -93,6 +95,25 @@ def test_two_faults_at_once_are_two_incidents() -> None:
     assert sorted(incident.cause for incident in opened) == ["permission", "system_failure"]
 
 
+WAYS: Final = ("system_failure", "network", "permission", "integration", "data_error")
+
+
+@pytest.mark.parametrize("later_s", [0, 5])
+@pytest.mark.parametrize(
+    "first, second", [(first, second) for first in WAYS for second in WAYS if first != second]
+)
+def test_all_providers_failing_at_once_in_different_ways_are_as_many_incidents(
+    first: Cause, second: Cause, later_s: int
+) -> None:
+    other = Scope("acme", None, None)
+    history = broken(Fault(first, PG, 120, 40), Fault(second, other, 120 + later_s, 40))
+
+    last = {incident.incident_id: incident for incident in incidents_of(record_stream(history))}
+
+    found = {incident.scope: incident.cause for incident in last.values()}
+    assert (len(last), found) == (2, {PG: first, other: second})
+
+
 def test_a_healthy_stream_has_no_incident() -> None:
     assert incidents_of(record_stream(HISTORY)) == []
 
@@ -163,6 +184,13 @@ def test_an_order_is_explained_by_the_incident_that_covers_it() -> None:
 
     assert explain(alert, [incident]) == incident
     assert explain({**alert, "provider": "acme"}, [incident]) is None
+
+
+def test_an_order_that_timed_out_just_now_may_have_an_incident_that_is_not_told_yet() -> None:
+    alert = {"deadline": rfc3339(START_MS)}
+
+    assert too_early(alert, START_MS + TOLD_WITHIN_MS - 1)
+    assert not too_early(alert, START_MS + TOLD_WITHIN_MS)
 
 
 def test_a_code_belongs_to_the_class_of_its_pattern() -> None:

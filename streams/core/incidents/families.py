@@ -1,4 +1,8 @@
-"""The kinds of signs that a fault is noticed by, each as so many out of so many."""
+"""The kinds of signs that a fault is noticed by, each as so many out of so many.
+
+Where nothing comes back at all, the orders count that were sent: a scope that shows no sign because
+it is silent is no part of the fault that shows it elsewhere.
+"""
 
 from collections.abc import Callable
 from typing import Final
@@ -26,7 +30,8 @@ def _lost(signs: Signs) -> tuple[int, int]:
 
 def _of_code(sign: int) -> Share:
     def share(signs: Signs) -> tuple[int, int]:
-        return signs[sign], max(signs[sign], signs[ANSWERED] + signs[ERRORS])
+        came = signs[ANSWERED] + signs[ERRORS]
+        return signs[sign], max(signs[sign], came, signs[SUBMITTED])
 
     return share
 
@@ -38,7 +43,7 @@ def _unreadable(signs: Signs) -> tuple[int, int]:
 
 def _misfit(signs: Signs) -> tuple[int, int]:
     misfit = max(0, signs[HELD] - signs[DEAD_SENT])
-    return misfit, misfit + signs[ANSWERED]
+    return misfit, max(misfit + signs[ANSWERED], signs[SUBMITTED])
 
 
 FAMILIES: Final[dict[str, Share]] = {
