@@ -9,10 +9,12 @@ import pytest
 
 from schemas.incidents import Incident, Scope
 from schemas.stats import HEARTBEAT_S, Heartbeat, Stats, StatsRecord, StatsRow, StatsSecond
+from schemas.times import rfc3339
 from streams.code_classes import code_classes
 from streams.core.incidents.desk import Desk
 from streams.core.incidents.feed import Feed
 from streams.core.incidents.rollcall import BEATS_MISSED_MAX, ROUND_MS, Rollcall, Round
+from streams.core.limits import CLEAR_S, Limit, Limits
 
 START_S: Final = 1_800_000_000
 LOST_S: Final = BEATS_MISSED_MAX * HEARTBEAT_S
@@ -169,6 +171,17 @@ def test_all_silent_at_once_is_one_finding_when_they_are_back() -> None:
     found = monitored(called(stream, is_edge=True))
 
     assert [(it.state, it.cause) for it in found] == [("opened", "monitor"), ("closed", "monitor")]
+
+
+def test_limits_go_on_as_well_without_a_partition_that_is_silent_for_good() -> None:
+    limits = Limits([Limit("few", "submissions_per_s_max", "provider", "p1", 0)])
+    stream = in_time(beats(0, [(0, 400)]), beats(1, [(0, 100)]))
+
+    records = [it for it in called(stream, is_edge=True) if not isinstance(it, Round)]
+    crossed = [it for record in records for it in limits.take(record)]
+
+    assert [it.state for it in crossed] == ["exceeded", "cleared"]
+    assert crossed[1].told_at == rfc3339((START_S + 95 + CLEAR_S) * 1_000)
 
 
 def test_rounds_are_as_long_as_heartbeats_are_apart() -> None:
