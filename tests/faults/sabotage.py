@@ -28,6 +28,7 @@ NAME: Final = "FAULTS_SABOTAGE"
 TOPICS: Final = {
     "order-alerts": "alerts",
     "order-dead-letters": "letters",
+    "order-stats": "stats",
     "changelog": "changelog",
 }
 
@@ -84,24 +85,31 @@ class Steps:
 
 
 def mark_steps(reached: Reached) -> None:
-    """Have every named step reported before or after what it names."""
-    around(Ledger, "write", lambda _: reached("before_begin"), None)
-    around(Ledger, "fence", lambda _: reached("before_fence"), lambda: reached("after_fence"))
-    around(BatchConsumer, "heartbeat", lambda _: reached("before_heartbeat"), None)
-    around(KafkaStore, "restore", lambda _: None, lambda: reached("after_restore"))
+    """Have every named step of a partition reported before or after what it names."""
+    around(Ledger, "write", lambda it: is_partitions(it._producer) and reached("before_begin"))
+    around(
+        Ledger,
+        "fence",
+        lambda it: is_partitions(it._producer) and reached("before_fence"),
+        lambda it: is_partitions(it._producer) and reached("after_fence"),
+    )
+    around(BatchConsumer, "heartbeat", lambda _: reached("before_heartbeat"))
+    around(KafkaStore, "restore", lambda _: None, lambda _: reached("after_restore"))
     producer = ledger.AIOKafkaProducer
     around(
         producer,
         "commit_transaction",
-        lambda _: reached("before_commit"),
-        lambda: reached("after_commit"),
+        lambda it: is_partitions(it) and reached("before_commit"),
+        lambda it: is_partitions(it) and reached("after_commit"),
     )
     send = Ledger._send
 
-    async def marked(self: Ledger, topic: str, rows: Any) -> Any:
+    async def marked(self: Ledger, topic: str, *rest: Any) -> Any:
+        if not is_partitions(self._producer):
+            return await send(self, topic, *rest)
         name = next(name for end, name in TOPICS.items() if topic.endswith(end))
         reached(f"before_send:{name}")
-        futures = await send(self, topic, rows)
+        futures = await send(self, topic, *rest)
         for future in futures:
             await future
         reached(f"after_send:{name}")
@@ -110,16 +118,23 @@ def mark_steps(reached: Reached) -> None:
     Ledger._send = marked  # type: ignore[method-assign] # That is what this module is for.
 
 
+def is_partitions(producer: Any) -> bool:
+    """Whether it writes a partition's checkpoints, not those of the owner of incidents."""
+    transactional_id: str = producer._txn_manager.transactional_id
+    return not transactional_id.endswith("-incidents")
+
+
 def around(
-    of: Any, name: str, before: Callable[[Any], None], after: Callable[[], None] | None
+    of: Any, name: str, before: Callable[[Any], Any], after: Callable[[Any], Any] | None = None
 ) -> None:
+    """Call `before` and `after` it with the object whose method it is."""
     original = getattr(of, name)
 
     async def marked(self: Any, *args: Any, **options: Any) -> Any:
         before(self)
         outcome = await original(self, *args, **options)
         if after is not None:
-            after()
+            after(self)
         return outcome
 
     setattr(of, name, marked)
@@ -141,7 +156,8 @@ def break_barrier(reached: Reached, *, alerts_first: bool) -> None:
     write = Ledger.write
 
     async def in_two(self: Ledger, page: Page) -> Written:
-        outputs, header = Page(outputs=page.outputs), Page(changelog=page.changelog)
+        outputs = Page(outputs=page.outputs, elsewhere=page.elsewhere)
+        header = Page(changelog=page.changelog)
         if not page.outputs:
             return await write(self, page)
         first, second = (outputs, header) if alerts_first else (header, outputs)
