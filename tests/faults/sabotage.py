@@ -158,7 +158,7 @@ def break_barrier(reached: Reached, *, alerts_first: bool) -> None:
     async def in_two(self: Ledger, page: Page) -> Written:
         outputs = Page(outputs=page.outputs, elsewhere=page.elsewhere)
         header = Page(changelog=page.changelog)
-        if not page.outputs:
+        if not any(topic.endswith("order-alerts") for topic in page.outputs):
             return await write(self, page)
         first, second = (outputs, header) if alerts_first else (header, outputs)
         await write(self, first)
