@@ -25,6 +25,8 @@ from streams.watch import DECISIONS_MAX, Instant, Sight, Watch
 EDGE_MS: Final = 2_000
 CHECKPOINTS_PER_S_MAX: Final = 100  # Of one worker; a transaction takes 7 to 10 ms (design 6).
 IDLE_CHECKPOINT_S: Final = 86_400.0  # One a day, so that the transactional id never expires.
+SETTLE_TIMEOUT_S: Final = 2.0  # A heartbeat says what is committed by then.
+SETTLE_LOOK_S: Final = 0.01
 LOOK_S: Final = 0.25  # How often an interval that has passed is noticed.
 
 
@@ -120,12 +122,19 @@ class Charge:
         return self._seen
 
     async def settle(self) -> None:
-        """Write the rows that wait, where checkpoints are written as often as that."""
-        tally = self.watch.tally
-        is_often = self.rhythm.interval_s <= HEARTBEAT_S
-        if tally is not None and tally.has_rows and is_often:
-            await self.rhythm.pace.turn()
-            await self.checkpoint()
+        """Have the rows written that wait, where checkpoints are written as often as that, and wait
+        for it a while. `keep_written` does it: a failure must end that, and nothing else."""
+        if not self._rows_wait() or self.rhythm.interval_s > HEARTBEAT_S:
+            return
+        self._wake.set()
+        until_s = time.monotonic() + SETTLE_TIMEOUT_S
+        while self._rows_wait() or self._writing.locked():
+            if self.is_dropped or time.monotonic() >= until_s:
+                return
+            await asyncio.sleep(SETTLE_LOOK_S)
+
+    def _rows_wait(self) -> bool:
+        return self.watch.tally is not None and self.watch.tally.has_rows
 
     async def keep_written(self) -> None:
         """Write checkpoints as they fall due, until cancelled; Fenced or LedgerError ends it."""

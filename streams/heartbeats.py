@@ -65,7 +65,7 @@ class Heart:
             await self.prover.look_at_idle(charges, self.on_worked)
         except BrokerUnavailable:  # Said by who keeps asking; the frontier stands meanwhile.
             return
-        await asyncio.gather(*(charge.settle() for charge in charges), return_exceptions=True)
+        await asyncio.gather(*(charge.settle() for charge in charges))
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._send([charge for charge in charges if not charge.is_dropped])

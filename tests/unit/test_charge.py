@@ -1,14 +1,17 @@
 """A charge's checkpoints: one at a time, and none after one that failed."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from schemas.records import RETURNED, SUBMITTED
 from streams.charge import Charge
+from streams.state.changelog import State
 from streams.state.ledger import LedgerError, Page, Written
-from tests.unit.charges import Clock, Pages, new_charge
+from streams.watch import Watch
+from tests.unit.charges import DUTY, START_MS, Clock, Pages, a_header, new_charge, submit
 
 
 @dataclass(slots=True)
@@ -108,3 +111,43 @@ async def test_an_idle_partition_is_written_now_and_then_so_that_its_transaction
     page, *_ = pages.written
     assert before == 0
     assert (page.outputs, page.changelog[-1][0]) == ({}, b"h")
+
+
+def with_rows(ledger: Any) -> Charge:
+    """Of one second, which is over, and nothing else to write."""
+    clock = Clock()
+    charge = new_charge(clock)
+    charge.ledger = ledger
+    charge.watch = Watch(replace(DUTY, stats_topic="counts"), 0, State(header=a_header()))
+    charge.rhythm = replace(charge.rhythm, interval_s=1)
+    submit(charge, "open", START_MS)
+    clock.now_ms = START_MS + 3_000
+    for side in (SUBMITTED, RETURNED):
+        charge.watch.sequence.prove(side, charge.watch.sequence.position(side), clock.now_ms)
+    charge.work()
+    assert charge.watch.tally is not None
+    assert charge.watch.tally.has_rows
+    return charge
+
+
+async def test_before_a_heartbeat_the_rows_that_wait_are_written() -> None:
+    pages = Pages()
+    charge = with_rows(pages)
+    writing = asyncio.create_task(charge.keep_written())
+
+    await charge.settle()
+    writing.cancel()
+
+    (page,) = pages.written
+    assert "counts" in page.outputs
+
+
+async def test_rows_that_cannot_be_written_before_a_heartbeat_end_the_writer_who_is_heard() -> None:
+    charge = with_rows(Failing())
+    writing = asyncio.create_task(charge.keep_written())
+
+    await charge.settle()
+
+    with pytest.raises(LedgerError, match="refused"):
+        await writing
+    assert charge.is_dropped
