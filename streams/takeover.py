@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from aiokafka import TopicPartition
 
-from schemas.records import SUBMITTED
+from schemas.records import RETURNED, SUBMITTED
 from streams.continuity import Continuity, Gap, Log
 from streams.core.sequence import NEVER_MS
 from streams.state.changelog import State
@@ -160,14 +160,21 @@ class Takeover:
         )
         digest = self.terms.duty.policy.digest()
         header = first_header(start, partitions=self.terms.partitions, policy_digest=digest)
-        if self.terms.start_at != "earliest" or returned_at == 0:
+        if self.terms.start_at == "latest":
             return header
         # Retention takes each topic's records in steps of its own: what answers the first
-        # submissions may be gone already.
-        end = (await self.broker.log_ends([returned]))[returned]
-        log = Log(returned, returned_at, end, None)
-        until_ms = await self.terms.continuity.lost_until_ms(log, NEVER_MS)
-        return replace(header, gap_until_ms=until_ms)
+        # submissions, or what the first returns answer, may be gone already.
+        lost_ms = [
+            await self._lost_until_ms(tp) if progress.next_offset == starts[tp] > 0 else None
+            for tp, progress in zip((submitted, returned), start, strict=True)
+        ]
+        return replace(header, cut_ms=lost_ms[SUBMITTED], gap_until_ms=lost_ms[RETURNED])
+
+    async def _lost_until_ms(self, tp: TopicPartition) -> int:
+        """Everything that retention has removed from a topic partition arrived before this time."""
+        start = (await self.broker.log_starts([tp]))[tp]
+        end = (await self.broker.log_ends([tp]))[tp]
+        return await self.terms.continuity.lost_until_ms(Log(tp, start, end, None), NEVER_MS)
 
     def _lost_state(self) -> str:
         return (

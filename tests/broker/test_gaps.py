@@ -97,3 +97,30 @@ def test_at_a_first_start_orders_whose_returns_retention_may_have_taken_are_not_
     assert [alert["order_id"] for alert in desk.wait_for_alerts(1)] == ["lost"]
     wait_for(worker, 2, state="timed_out")
     assert desk.told() == [("timed_out", "lost")]
+
+
+@pytest.mark.parametrize("start_at", ["earliest", "2020-01-01T00:00:00Z"])
+def test_at_a_first_start_returns_whose_submissions_retention_may_have_taken_are_not_told(
+    start_at: str,
+    start_worker: StartWorker,
+    env: dict[str, str],
+    desk: Desk,
+    bootstrap: str,
+    names: Names,
+) -> None:
+    quick = {"RETURNWATCH_HOLD_S": "0.5", "RETURNWATCH_REMEMBER_S": "1"}
+    desk.answer("older")
+    desk.submit("cut-off")
+    time.sleep(3)  # Longer than remember and every deadline after the oldest return.
+    desk.answer("cut-off")
+    desk.submit("lost")
+    cut_off(bootstrap, names.submitted, 1)
+
+    worker = start_worker({**env, **quick, "RETURNWATCH_START_AT": start_at})
+    worker.wait_until_ready()
+    desk.wait_for_alerts(1)
+    time.sleep(3)
+    desk.answer("unknown")
+
+    assert [alert["order_id"] for alert in desk.wait_for_alerts(2)] == ["lost", "unknown"]
+    assert desk.told() == [("timed_out", "lost"), ("unmatched_return", "unknown")]

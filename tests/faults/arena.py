@@ -33,6 +33,7 @@ QUICK: Final = {
     "controller.quorum.election.timeout.ms": "500",
     "controller.quorum.fetch.timeout.ms": "1000",
     "replica.lag.time.max.ms": "3000",
+    "request.timeout.ms": "5000",  # Of a transaction's marker to a leader that dies, for one.
 }
 # Else each of the many partitions would set aside 20 MB for its indexes.
 SMALL_FILES: Final = {"log.index.size.max.bytes": "65536", "log.segment.bytes": "4194304"}
@@ -71,6 +72,12 @@ class Arena:
             assert time.monotonic() < until, f"{topic} has no leader"
             time.sleep(POLL_S)
 
+    def is_whole(self) -> bool:
+        """Whether all nodes run and every replica is in sync, by the word of each node: what the
+        others say of one that was just killed holds until its session is over."""
+        count = len(self.cluster.nodes)
+        return all(_tells_whole(node.address, count) for node in self.cluster.nodes)
+
     def follower(self, *topics: str) -> int:
         """The number of a node of three that leads partition 0 of none of two topics."""
         return min({0, 1, 2} - {self.leader(topic) for topic in topics})
@@ -98,7 +105,7 @@ class Arena:
             time.sleep(POLL_S)
 
     def _altered(self, resources: list[ConfigResource]) -> bool:
-        admin = self._admin()  # The answers need it to stay.
+        admin = self._admin()
         try:
             for altered in admin.incremental_alter_configs(
                 resources, request_timeout=REQUEST_TIMEOUT_S
@@ -110,15 +117,25 @@ class Arena:
 
     def hangs(self, topic: str, partitions: int) -> bool:
         """Whether a transaction is still open in a topic."""
+        return self.ends(topic, partitions) != self.stable_ends(topic, partitions)
+
+    def ends(self, topic: str, partitions: int) -> list[int]:
+        """The high watermarks."""
+        return self._ends(topic, partitions, IsolationLevel.READ_UNCOMMITTED)
+
+    def stable_ends(self, topic: str, partitions: int) -> list[int]:
+        """Before these offsets no transaction is open, nor ended but for its marker."""
+        return self._ends(topic, partitions, IsolationLevel.READ_COMMITTED)
+
+    def _ends(self, topic: str, partitions: int, level: IsolationLevel) -> list[int]:
         tps = [TopicPartition(topic, partition) for partition in range(partitions)]
-        admin = self._admin()
-        ends = []
-        for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
-            asked = admin.list_offsets(
-                dict.fromkeys(tps, OffsetSpec.latest()), isolation_level=level
-            )
-            ends.append([asked[tp].result().offset for tp in tps])
-        return ends[0] != ends[1]
+        admin = self._admin()  # The answers need it to stay.
+        asked = admin.list_offsets(
+            dict.fromkeys(tps, OffsetSpec.latest()),
+            isolation_level=level,
+            request_timeout=REQUEST_TIMEOUT_S,
+        )
+        return [asked[tp].result().offset for tp in tps]
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
@@ -147,6 +164,16 @@ def broker_on_a_small_disk(nursery: Nursery) -> Iterator[Arena]:
         settings = {"log.dirs": str(disk.folder / "data"), **SMALL_FILES}
         with KafkaCluster(ClusterConfig(settings=settings)) as cluster:
             yield Arena(cluster, nursery, disk=disk)
+
+
+def _tells_whole(address: str, nodes: int) -> bool:
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    try:
+        told = admin.list_topics(timeout=REQUEST_TIMEOUT_S)
+    except KafkaException:
+        return False
+    partitions = (it for topic in told.topics.values() for it in topic.partitions.values())
+    return len(told.brokers) == nodes and all(len(it.isrs) == len(it.replicas) for it in partitions)
 
 
 def java_hash(text: str) -> int:

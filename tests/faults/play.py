@@ -112,6 +112,7 @@ class Stage:
         """Heal, feed a little more, wait until all is told, end the workers, audit."""
         self._heal()
         self._staff.resume()
+        self._wait_for_markers()
         calm_from_ms = now_ms()
         self._traffic.batch(CALM_ORDERS)
         time.sleep(CALM_S)
@@ -131,8 +132,27 @@ class Stage:
         if self._arena.proxy is not None:
             self._arena.proxy.set("pass")
         self.broker_up()
+        self._staff.wait_until(self._arena.is_whole, "every replica in sync")
         if self._transaction is not None:
             self.close(steps.Close("abort"))
+
+    def _wait_for_markers(self) -> None:
+        """A new coordinator begins no transaction of an id before it has written the markers of
+        the one before, which takes Kafka up to 30 s where the brokers of both have died."""
+        outputs = (self.names.alerts, self.names.dead_letters, self.names.changelog)
+        partitions = self._scenario.partitions
+        ends = {topic: self._arena.ends(topic, partitions) for topic in outputs}
+
+        def are_written() -> bool:
+            return all(
+                stable >= end
+                for topic in outputs
+                for stable, end in zip(
+                    self._arena.stable_ends(topic, partitions), ends[topic], strict=True
+                )
+            )
+
+        self._staff.wait_until(are_written, "the markers of the transactions that were under way")
 
     def _settle(self, log: InputLog) -> None:
         """Until nothing is missing; what is missing after that is for the audit to say."""
