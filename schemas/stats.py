@@ -9,7 +9,7 @@ belongs to the run, and says how far the worker can see.
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 SCOPES_A_SECOND_MAX: Final = 1_000  # Rows of one partition and second; the rest in one, `other`.
 CODES_MAX: Final = 16  # Of one row; the rest under OTHER. The same for kinds of dead letters.
@@ -99,6 +99,17 @@ class Stats(Struct, tag_field="type", tag="stats"):
     seconds: list[StatsSecond] = field(default_factory=list)
 
 
+SecondJson = Raw  # A `StatsSecond` in its JSON.
+
+
+class StatsJson(Struct, tag_field="type", tag="stats"):
+    """The same with each second as its JSON."""
+
+    partition: int
+    complete_s: int
+    seconds: list[SecondJson] = field(default_factory=list)
+
+
 class Heartbeat(Struct, tag_field="type", tag="heartbeat"):
     """Each 5 s by every partition number, sent after its rows. All orders due before
     `frontier_ms` are decided; `complete_s` as in Stats; `partitions`: how many partition numbers
@@ -118,9 +129,14 @@ _decode = msgspec.json.Decoder(StatsRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_stats(record: StatsRecord) -> bytes:
+def encode_stats(record: StatsRecord | StatsJson) -> bytes:
     """The value of a record on `order-stats`; its key is the partition number as text."""
     return _encode(record)
+
+
+def encode_second(second: StatsSecond) -> SecondJson:
+    """What `StatsJson` holds of a second."""
+    return SecondJson(_encode(second))
 
 
 def read_stats(value: bytes) -> StatsRecord:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.alerts import Alert
 from schemas.codec import alert_headers, dead_letter_headers, encode_alert
 from schemas.records import Record
-from schemas.stats import Stats, encode_stats
+from schemas.stats import StatsJson, encode_stats
 from streams.core.decisions import Decision
 
 Headers = list[tuple[str, bytes]]
@@ -23,7 +23,7 @@ class Outlet:
 
 
 def outputs(
-    outlet: Outlet, found: tuple[Iterable[Decision], Iterable[Stats]], run: Headers
+    outlet: Outlet, found: tuple[Iterable[Decision], Iterable[StatsJson]], run: Headers
 ) -> dict[str, list[Record]]:
     """Decisions and counts as records by topic; `run` are the headers that say who decided."""
     decisions, stats = found

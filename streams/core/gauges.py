@@ -14,6 +14,8 @@ from streams.core.stakes import stake_of
 
 SCOPES_REMEMBERED_MAX: Final = 20_000  # With what they are sorted by.
 
+_ABSENT: Final = "\0"
+
 Scope = tuple[str | None, str | None, str | None]  # Provider, merchant, kind.
 
 
@@ -52,19 +54,18 @@ class Gauges:
             of.open_minor -= money.open_minor
             of.overdue_minor -= money.overdue_minor
 
-    def settle(self, scope: Scope, row: StatsRow) -> None:
-        """Close a second: its row held changes, and holds from now on what stands at its end."""
-        gauge = self._of(scope)
-        gauge.open_orders += open_change(row)
-        gauge.overdue_orders += row.overdue_orders
-        row.open_orders, row.overdue_orders = gauge.open_orders, gauge.overdue_orders
-        for money in row.money:
-            of = put_money(gauge, money.currency)
-            of.open_minor += money.open_minor
-            of.overdue_minor += money.overdue_minor
-            money.open_minor, money.overdue_minor = of.open_minor, of.overdue_minor
-        if not gauge.open_orders and not gauge.overdue_orders:
-            del self._at[scope]
+    def settle(self, rows: dict[Scope, StatsRow]) -> None:
+        """Close a second: its rows held changes, and hold from now on what stands at its end."""
+        for scope, row in rows.items():
+            gauge = self._at.get(scope) or self._of(scope)
+            gauge.open_orders = row.open_orders = gauge.open_orders + open_change(row)
+            gauge.overdue_orders = row.overdue_orders = gauge.overdue_orders + row.overdue_orders
+            for money in row.money:
+                of = put_money(gauge, money.currency)
+                of.open_minor = money.open_minor = of.open_minor + money.open_minor
+                of.overdue_minor = money.overdue_minor = of.overdue_minor + money.overdue_minor
+            if not gauge.open_orders and not gauge.overdue_orders:
+                del self._at[scope]
 
     def _of(self, scope: Scope) -> StatsRow:
         gauge = self._at.get(scope)
@@ -74,14 +75,16 @@ class Gauges:
 
 
 @lru_cache(maxsize=SCOPES_REMEMBERED_MAX)
-def by_scope(scope: Scope) -> tuple[tuple[bool, str], ...]:
-    """To sort scopes by."""
-    return tuple((name is not None, name or "") for name in scope)
+def by_scope(scope: Scope) -> str:
+    """To sort scopes by, name by name, an absent one first: as one text that is no other's
+    beginning, because texts compare more quickly than tuples."""
+    return "".join(_ABSENT if name is None else f"\1{_escaped(name)}\0\0" for name in scope)
 
 
 def open_change(row: StatsRow) -> int:
     """By how much the open orders of a second that is not closed have changed."""
-    return row.submitted - row.answered - row.timed_out + row.open_orders
+    answered = row.accepted + row.rejected + row.cancelled
+    return row.submitted - answered - row.timed_out + row.open_orders
 
 
 def put_money(row: StatsRow, currency: str) -> Money:
@@ -91,3 +94,7 @@ def put_money(row: StatsRow, currency: str) -> Money:
             return money
     row.money.append(Money(currency))
     return row.money[-1]
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\0", "\0\1")

@@ -1,11 +1,14 @@
 """What became of orders, as the tracker notes it down for those who count.
 
 A note is a plain tuple, made only where somebody counts: (when it took effect in ms, what, about,
-order). `order` is what is kept of the order, packed or as its submission.
+order). `order` is what is kept of the order, packed or as its submission. What nearly all records
+lead to, a fresh order and its answer in time, is noted in a shorter form.
 """
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from schemas.events import Return
 from streams.core.orders import Order, State
 
 OPENED: Final = 0  # About: the submission. Order: None.
@@ -24,6 +27,18 @@ UNREADABLE: Final = 12  # About: (side, what is unreadable). Order: packed, if i
 NOTHING: Final = 13  # A withheld order came back: nobody was told of it.
 
 Note = tuple[int, int, Any, Any]
+Opened = tuple[int, int, bytes]  # When, the amount, the order in packed form.
+Answered = tuple[int, Return, bytes]  # When, the return, the order as it was open, packed.
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was noted and is not yet counted. The two short lists hold orders of which nothing but
+    the submission is kept, so that their packed form ends with its texts."""
+
+    opened: list[Opened] = field(default_factory=list)
+    answered: list[Answered] = field(default_factory=list)
+    others: list[Note] = field(default_factory=list)
 
 
 def answer_to(order: Order) -> int:

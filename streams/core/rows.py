@@ -92,15 +92,19 @@ def trimmed(row: StatsRow) -> StatsRow:
         _trim_letters(row)
     if len(row.money) > 1:
         row.money.sort(key=lambda money: money.currency)
-    if any(_is_empty(money) for money in row.money):
-        row.money = [money for money in row.money if not _is_empty(money)]
+    for money in row.money:
+        if _is_empty(money):
+            row.money = [money for money in row.money if not _is_empty(money)]
+            break
     return row
 
 
 def add(to: StatsRow, row: StatsRow) -> None:
     """Add up two rows, whatever their scopes; of open and overdue too, so of equal seconds."""
     for name in _COUNTS:
-        setattr(to, name, getattr(to, name) + getattr(row, name))
+        count = getattr(row, name)
+        if count:
+            setattr(to, name, getattr(to, name) + count)
     for code, count in row.codes.items():
         to.codes[code] = to.codes.get(code, 0) + count
     for bucket, count in row.delays.items():

@@ -10,7 +10,13 @@ from streams.core.packing import ABSENT, SENT_AT, TEXTS_AT, unpack
 _STAKE: Final = Struct("<q12xqx6B")
 _STAKE_AT: Final = SENT_AT + 1
 _LENGTHS_AT: Final = _STAKE_AT + _STAKE.size - 5  # Of kind, provider, merchant.
+CARD_AT: Final = _LENGTHS_AT - 1  # From here, that of the rule, to the end: all texts.
+PLAYER_AT: Final = _LENGTHS_AT + 3
+TRACE_AT: Final = _LENGTHS_AT + 5
 _LENGTHS: Final = (*range(ABSENT), 0)  # By what stands for it in the packed form.
+
+sent_and_amount: Final = Struct("<q12xq").unpack_from  # To be read at SENT_MS_AT.
+SENT_MS_AT: Final = _STAKE_AT
 
 
 def stake_of(packed: bytes) -> tuple[int, int, bytes, str | None]:

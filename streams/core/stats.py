@@ -11,25 +11,28 @@ from typing import Any, Final
 from schemas.events import Submission
 from schemas.stats import (
     Money,
+    SecondJson,
     Stats,
+    StatsJson,
     StatsRow,
     StatsSecond,
     delay_bucket,
+    encode_second,
     encode_stats,
     read_stats,
 )
 from streams.core import notes
 from streams.core.gauges import Gauges, Scope, by_scope, put_money
-from streams.core.notes import Note
+from streams.core.notes import Answered, Note, Notes, Opened
 from streams.core.orders import State
 from streams.core.rows import folded, named_in, put_dead_letter, put_sample, trimmed
-from streams.core.stakes import scope_of, stake_of
+from streams.core.seconds import Scopes, Second
+from streams.core.stakes import CARD_AT, SENT_MS_AT, sent_and_amount, stake_of
 
-SCOPES_REMEMBERED_MAX: Final = 20_000  # By their packed texts.
 ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
 _BUCKETS: Final = [delay_bucket(delay_ms) for delay_ms in range(65_536)]
 
-Cells = dict[Scope, StatsRow]
+Closed = tuple[int, int, SecondJson]  # The second, how many rows it has, its JSON.
 Stake = tuple[int, int, Scope, str | None]  # Submitted at ms, amount, scope, currency.
 
 
@@ -37,16 +40,16 @@ class Tally:
     """The counts of one partition number; the tracker fills `notes`."""
 
     def __init__(self, partition: int) -> None:
-        self.notes: list[Note] = []
+        self.notes = Notes()
         self.told_s = 0  # Of every second before it, all rows were handed out.
         self._partition = partition
-        self._open: dict[int, Cells] = {}  # Seconds that are not closed, by their number.
+        self._open: dict[int, Second] = {}  # Those that are not closed, by their number.
         self._changed: set[int] = set()  # Of these, since the last checkpoint; closed ones too.
         self._kept: set[int] = set()  # Which seconds the checkpoint holds.
-        self._closed: list[StatsSecond] = []
+        self._closed: list[Closed] = []
         self._gauges = Gauges()  # At the end of the newest closed second.
         self._complete_s = 0
-        self._scopes: dict[bytes, Scope] = {}
+        self._scopes = Scopes()
 
     @property
     def has_rows(self) -> bool:
@@ -55,29 +58,23 @@ class Tally:
 
     def restore(self, kept: dict[int, bytes], orders: Iterable[bytes]) -> None:
         """Go on from a checkpoint: what it kept of seconds, and its orders in packed form."""
-        self._gauges.add_orders(orders, self._scope)
+        self._gauges.add_orders(orders, self._scopes.of)
         for second_s, value in kept.items():
             rows = _rows_of(value)
-            self._open[second_s] = rows
+            self._open[second_s] = Second(rows)
             self._kept.add(second_s)
             for scope, row in rows.items():
                 self._gauges.take_back(scope, row)
 
     def count(self) -> None:
         """Put what was noted into its seconds."""
-        taken, self.notes[:] = self.notes[:], ()
-        second_s, cells, touched = -1, {}, self._changed
-        for at_ms, what, about, order in taken:
-            if at_ms // 1000 != second_s:
-                second_s = at_ms // 1000
-                cells = self._open.setdefault(second_s, {})
-                touched.add(second_s)
-            if what == notes.OPENED:
-                _count_opened(cells, about)
-            elif what == notes.ANSWERED:
-                self._count_answered(cells, about, order, at_ms=at_ms)
-            else:
-                self._count_rare(cells, (at_ms, what, about, order))
+        noted = self.notes
+        opened, answered, others = noted.opened, noted.answered, noted.others
+        noted.opened, noted.answered, noted.others = [], [], []
+        self._count_opened(opened)
+        self._count_answered(answered)
+        for note in others:
+            self._count_other(self._second(note[0]), note)
 
     def pass_to(self, settled_ms: int) -> None:
         """Everything that takes effect before `settled_ms` is counted: close the seconds before.
@@ -91,20 +88,20 @@ class Tally:
         for second_s in sorted(self._open):
             if second_s >= complete_s:
                 break
-            self._close(second_s, self._open.pop(second_s))
+            self._close(second_s, self._open.pop(second_s).rows)
         if not self._closed:
             self.told_s = complete_s
 
-    def take(self) -> tuple[list[Stats], dict[int, bytes | None]]:
+    def take(self) -> tuple[list[StatsJson], dict[int, bytes | None]]:
         """For a checkpoint: the records to write, and what it has to keep of which second (None
         where it shall keep nothing more)."""
         closed, self._closed = self._closed, []
         self.told_s = self._complete_s
         changes: dict[int, bytes | None] = {}
         for second_s in sorted(self._changed):
-            cells = self._open.get(second_s)
-            if cells is not None:
-                changes[second_s] = self._packed(second_s, cells)
+            second = self._open.get(second_s)
+            if second is not None:
+                changes[second_s] = self._packed(second_s, second.rows)
                 self._kept.add(second_s)
             elif second_s in self._kept:
                 changes[second_s] = None
@@ -112,95 +109,110 @@ class Tally:
         self._changed.clear()
         return self._records(closed), changes
 
-    def _close(self, second_s: int, cells: Cells) -> None:
+    def _close(self, second_s: int, rows: dict[Scope, StatsRow]) -> None:
         self._changed.add(second_s)
-        for scope, row in cells.items():
-            self._gauges.settle(scope, row)
-        self._closed.append(StatsSecond(second_s, [trimmed(row) for row in folded(cells)]))
+        self._gauges.settle(rows)
+        told = [trimmed(row) for row in folded(rows)]
+        self._closed.append((second_s, len(told), encode_second(StatsSecond(second_s, told))))
 
-    def _packed(self, second_s: int, cells: Cells) -> bytes:
-        rows = [cells[scope] for scope in sorted(cells, key=by_scope)]
-        return encode_stats(Stats(self._partition, 0, [StatsSecond(second_s, rows)]))
+    def _packed(self, second_s: int, rows: dict[Scope, StatsRow]) -> bytes:
+        in_order = [rows[scope] for scope in sorted(rows, key=by_scope)]
+        return encode_stats(Stats(self._partition, 0, [StatsSecond(second_s, in_order)]))
 
-    def _records(self, closed: list[StatsSecond]) -> list[Stats]:
+    def _records(self, closed: list[Closed]) -> list[StatsJson]:
         """Each of at most so many rows, unless one second alone has more."""
-        records: list[Stats] = []
+        records: list[StatsJson] = []
         rows = ROWS_A_RECORD_MAX
-        for second in closed:
-            if rows + len(second.rows) > ROWS_A_RECORD_MAX:
-                records.append(Stats(self._partition, second.second_s))
+        for second_s, count, second in closed:
+            if rows + count > ROWS_A_RECORD_MAX:
+                records.append(StatsJson(self._partition, second_s))
                 rows = 0
-            rows += len(second.rows)
+            rows += count
             records[-1].seconds.append(second)
-            records[-1].complete_s = second.second_s + 1
+            records[-1].complete_s = second_s + 1
         if records:
             records[-1].complete_s = self._complete_s
         return records
 
     # Counting.
 
-    def _scope(self, key: bytes) -> Scope:
-        scope = self._scopes.get(key)
-        if scope is None:
-            if len(self._scopes) >= SCOPES_REMEMBERED_MAX:
-                self._scopes.clear()
-            scope = self._scopes[key] = scope_of(key)
-        return scope
+    def _second(self, at_ms: int) -> Second:
+        second_s = at_ms // 1000
+        self._changed.add(second_s)
+        second = self._open.get(second_s)
+        if second is None:
+            second = self._open[second_s] = Second({})
+        return second
+
+    def _count_opened(self, opened: list[Opened]) -> None:
+        second, begin_ms = Second({}), -1000
+        cells = second.cells
+        for at_ms, amount, packed in opened:
+            if not begin_ms <= at_ms < begin_ms + 1000:
+                second, begin_ms = self._second(at_ms), at_ms - at_ms % 1000
+                cells = second.cells
+            row, money = cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
+            row.submitted += 1
+            money.open_minor += amount
+
+    def _count_answered(self, answered: list[Answered]) -> None:
+        second, begin_ms = Second({}), -1000
+        cells = second.cells
+        for at_ms, returned, packed in answered:
+            if not begin_ms <= at_ms < begin_ms + 1000:
+                second, begin_ms = self._second(at_ms), at_ms - at_ms % 1000
+                cells = second.cells
+            row, money = cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
+            submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
+            money.open_minor -= amount
+            delay_ms = at_ms - submitted_at
+            bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
+            delays = row.delays
+            delays[bucket] = delays.get(bucket, 0) + 1
+            if returned.outcome == "accepted":
+                row.accepted += 1
+            else:
+                _count_outcome(row, returned.outcome)
+            if returned.code is not None:
+                _count_code(row, returned.code)
 
     def _stake(self, order: Any) -> Stake:
         if type(order) is bytes:
             submitted_at, amount, key, currency = stake_of(order)
-            return submitted_at, amount, self._scope(key), currency
+            return submitted_at, amount, self._scopes.of(key), currency
         scope = (order.provider, order.merchant, order.kind)
         return order.submitted_at, order.amount_minor or 0, scope, order.currency
 
-    def _count_answered(self, cells: Cells, returned: Any, order: Any, *, at_ms: int) -> None:
-        if type(order) is bytes:
-            submitted_at, amount, key, currency = stake_of(order)
-            scope = self._scopes.get(key) or self._scope(key)
-        else:
-            submitted_at, amount, scope, currency = self._stake(order)
-        row = cells.get(scope)
-        if row is None:
-            row = cells[scope] = StatsRow(*scope)
-        delay_ms = at_ms - submitted_at
-        bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
-        row.delays[bucket] = row.delays.get(bucket, 0) + 1
-        outcome = returned.outcome
-        if outcome == "accepted":
-            row.accepted += 1
-        elif outcome == "rejected":
-            row.rejected += 1
-        else:
-            row.cancelled += 1
-        if returned.code is not None:
-            row.codes[returned.code] = row.codes.get(returned.code, 0) + 1
-        if currency is not None:
-            put_money(row, currency).open_minor -= amount
-
-    def _count_rare(self, cells: Cells, note: Note) -> None:
+    def _count_other(self, second: Second, note: Note) -> None:
         _, what, about, order = note
-        if what in (notes.HELD, notes.CONFLICTING, notes.UNMATCHED):
-            _count_of_return(_row(cells, (about.provider, None, None)), note)
+        if what == notes.OPENED:
+            _count_submission(second, about)
+        elif what in (notes.HELD, notes.CONFLICTING, notes.UNMATCHED):
+            _count_of_return(second.row((about.provider, None, None)), note)
         elif what == notes.UNREADABLE:
             scope = named_in(about[1].record.value) if order is None else self._stake(order)[2]
-            put_dead_letter(_row(cells, scope), *about)
+            put_dead_letter(second.row(scope), *about)
         elif what == notes.INTERIM:
             is_known = order is not None and order[0] != State.HELD
             scope = self._stake(order)[2] if is_known else (about.provider, None, None)
-            row = _row(cells, scope)
-            setattr(row, about.outcome, getattr(row, about.outcome) + 1)
+            row = second.row(scope)
+            _count_outcome(row, about.outcome)
             _count_code(row, about.code)
         elif what != notes.NOTHING:
-            self._count_move(cells, note)
+            self._count_move(second, note)
 
-    def _count_move(self, cells: Cells, note: Note) -> None:
+    def _count_move(self, second: Second, note: Note) -> None:
         """An order that was open or overdue is so no longer."""
-        _, what, about, order = note
-        _, amount, scope, currency = self._stake(order)
-        row = _row(cells, scope)
+        at_ms, what, about, order = note
+        submitted_at, amount, scope, currency = self._stake(order)
+        row = second.row(scope)
         money = put_money(row, currency) if currency is not None else Money("")
-        if what == notes.TIMED_OUT:
+        if what == notes.ANSWERED:
+            bucket = delay_bucket(at_ms - submitted_at)
+            row.delays[bucket] = row.delays.get(bucket, 0) + 1
+            _count_outcome(row, about.outcome)
+            _count_code(row, about.code)
+        elif what == notes.TIMED_OUT:
             row.timed_out += 1
             row.overdue_orders += 1
             money.timed_out_minor += amount
@@ -219,11 +231,8 @@ class Tally:
             money.open_minor -= amount
 
 
-def _count_opened(cells: Cells, submission: Submission) -> None:
-    scope = (submission.provider, submission.merchant, submission.kind)
-    row = cells.get(scope)
-    if row is None:
-        row = cells[scope] = StatsRow(*scope)
+def _count_submission(second: Second, submission: Submission) -> None:
+    row = second.row((submission.provider, submission.merchant, submission.kind))
     row.submitted += 1
     if submission.currency is not None:
         put_money(row, submission.currency).open_minor += submission.amount_minor or 0
@@ -241,19 +250,16 @@ def _count_of_return(row: StatsRow, note: Note) -> None:
         put_sample(row.unmatched_ids, order.decode())
 
 
+def _count_outcome(row: StatsRow, outcome: str) -> None:
+    setattr(row, outcome, getattr(row, outcome) + 1)
+
+
 def _count_code(row: StatsRow, code: str | None) -> None:
     if code is not None:
         row.codes[code] = row.codes.get(code, 0) + 1
 
 
-def _row(cells: Cells, scope: Scope) -> StatsRow:
-    row = cells.get(scope)
-    if row is None:
-        row = cells[scope] = StatsRow(*scope)
-    return row
-
-
-def _rows_of(value: bytes) -> Cells:
+def _rows_of(value: bytes) -> dict[Scope, StatsRow]:
     record = read_stats(value)
     assert isinstance(record, Stats), "a heartbeat is not kept"
     return {row.scope: row for second in record.seconds for row in second.rows}

@@ -18,7 +18,7 @@ from streams.core.book import Book
 from streams.core.closed import CONFLICT, Closed, order_hash
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
-from streams.core.notes import Note
+from streams.core.notes import Notes
 from streams.core.orders import Held, OlderReturn, Order, State, held_of, sent_of
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import effect_of, head_of, pack_fresh, unpack
@@ -36,7 +36,7 @@ class Tracker:
     def __init__(self, place: Place, policy: Policy, history: History | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self.book = Book(policy.remember_ms)
-        self.notes: list[Note] | None = None  # Whoever counts gives a list, and empties it.
+        self.notes: Notes | None = None  # Whoever counts gives them, and empties them.
         self._place = place
         self._policy = policy
         self._told: list[Decision] = []
@@ -51,7 +51,8 @@ class Tracker:
     def apply(self, entries: Iterable[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
         orders, close_open = self.book.orders, self.book.close_open
-        find_closed, noted = self.book.closed.find, self.notes
+        find_closed = self.book.closed.find
+        note_answer = None if self.notes is None else self.notes.answered.append
         for entry in entries:
             arrival, side, offset, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
@@ -70,8 +71,8 @@ class Tracker:
                     named = returned.attempt or attempt
                     if named >= attempt and outcome is not None and not returned.slips:
                         close_open(key, named, outcome, at_ms=arrival)
-                        if noted is not None:
-                            noted.append((arrival, notes.ANSWERED, returned, packed))
+                        if note_answer is not None:
+                            note_answer((arrival, returned, packed))
                         continue
                 if effect_ms < until:
                     self._settle(key, until)
@@ -280,7 +281,8 @@ class Tracker:
         if key in self.book.orders:  # A held return that it does not answer.
             self.book.drop(key)
         self.book.open(key, packed, effect_ms)
-        self._note(arrival_ms, notes.OPENED, submission)
+        if self.notes is not None:
+            self.notes.opened.append((arrival_ms, submission.amount_minor or 0, packed))
         if arrival_ms < self._withheld_until_ms:
             self.book.withhold(key)
 
@@ -291,4 +293,4 @@ class Tracker:
 
     def _note(self, at_ms: int, what: int, about: Any, *, of: Any = None) -> None:
         if self.notes is not None:
-            self.notes.append((at_ms, what, about, of))
+            self.notes.others.append((at_ms, what, about, of))

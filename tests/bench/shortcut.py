@@ -10,12 +10,12 @@ from schemas.codec import read_return, read_submission
 from schemas.events import Return, Submission
 from schemas.incidents import Incident
 from schemas.records import RETURNED, SUBMITTED, Record
-from schemas.stats import Stats, StatsRecord
+from schemas.stats import StatsRecord, encode_stats, read_stats
 from streams.code_classes import code_classes
 from streams.core import notes
 from streams.core.incidents.desk import Desk
 from streams.core.incidents.rollcall import Rollcall
-from streams.core.notes import Note
+from streams.core.notes import Notes
 from streams.core.packing import pack_fresh
 from streams.core.stats import Tally
 from streams.demo.misfortunes import Answer, Order
@@ -30,7 +30,7 @@ class Told:
     """What a worker would have written at `now_ms`, and up to which second that is all."""
 
     now_ms: int
-    records: list[Stats]
+    records: list[StatsRecord]
     complete_s: int
 
 
@@ -68,14 +68,14 @@ def told(history: History, every_s: int) -> Iterator[Told]:
 def _written(tally: Tally, now_ms: int) -> Told:
     tally.count()
     tally.pass_to(now_ms)
-    records, _ = tally.take()
+    records = [read_stats(encode_stats(record)) for record in tally.take()[0]]
     return Told(now_ms, records, tally.told_s)
 
 
 class Notary:
     """Notes what becomes of orders."""
 
-    def __init__(self, within_ms: int, into: list[Note]) -> None:
+    def __init__(self, within_ms: int, into: Notes) -> None:
         self._within_ms = within_ms
         self._notes = into
 
@@ -85,7 +85,7 @@ class Notary:
             self._write_one(order, order.id_of(copy))
 
     def _write_one(self, order: Order, order_id: str) -> None:
-        note, sent_ms = self._notes.append, order.sent_ms
+        note, sent_ms = self._notes.others.append, order.sent_ms
         deadline_ms = sent_ms + self._within_ms
         if order.spoiled:
             self._unreadable(order, order_id)
@@ -117,7 +117,7 @@ class Notary:
         self, order: Order, answer: Answer, order_id: str, *, submission: Submission
     ) -> int | None:
         """Note a return; its time if it answers the order for good."""
-        note, back_id = self._notes.append, answer.id_of(order_id)
+        note, back_id = self._notes.others.append, answer.id_of(order_id)
         deadline_ms = order.sent_ms + self._within_ms
         returned = Return(back_id, answer.at_ms, answer.outcome, None, answer.code)
         returned.provider = order.provider
@@ -138,7 +138,7 @@ class Notary:
         return None
 
     def _unreadable(self, order: Order, order_id: str) -> None:
-        note = self._notes.append
+        note = self._notes.others.append
         event = _read(order, order_id, SUBMITTED)
         note((order.sent_ms, notes.UNREADABLE, (SUBMITTED, event), None))
         for answer in order.answers:

@@ -60,9 +60,9 @@ def beside(bootstrap: str, loaded: Names, *, partitions: int) -> Names:
     """The same inputs, with an app id and outputs of their own."""
     fresh = new_names()
     names = replace(fresh, submitted=loaded.submitted, returned=loaded.returned)
-    made = {names.alerts, names.dead_letters, names.changelog}
-    topics = names.topics(partitions)
-    create_topics(bootstrap, {name: topics[name] for name in made})
+    topics = names.topics(partitions).items()
+    inputs = {loaded.submitted, loaded.returned}
+    create_topics(bootstrap, {name: made for name, made in topics if name not in inputs})
     return names
 
 
