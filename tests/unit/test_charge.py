@@ -1,12 +1,13 @@
 """A charge's checkpoints: one at a time, and none after one that failed."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from streams.charge import Charge
+from streams.charge import CHECKPOINTS_TOGETHER, Charge, Pace
 from streams.state.ledger import LedgerError, Page, Written
 from tests.unit.charges import Clock, Pages, new_charge
 
@@ -108,3 +109,31 @@ async def test_an_idle_partition_is_written_now_and_then_so_that_its_transaction
     page, *_ = pages.written
     assert before == 0
     assert (page.outputs, page.changelog[-1][0]) == ({}, b"h")
+
+
+async def turns_s(pace: Pace, count: int) -> float:
+    """How long so many wait for their turn who come at once."""
+    began_s = time.monotonic()
+    await asyncio.gather(*(pace.turn() for _ in range(count)))
+    return time.monotonic() - began_s
+
+
+async def test_checkpoints_begin_no_faster_than_the_limit() -> None:
+    assert await turns_s(Pace(100), 11) >= 0.1
+
+
+async def test_where_checkpoints_take_longer_fewer_begin_so_that_more_alerts_share_one() -> None:
+    slow = Pace(10_000)
+    for _ in range(100):
+        slow.note(0.01 * CHECKPOINTS_TOGETHER)
+
+    assert await turns_s(slow, 11) >= 0.099
+
+
+async def test_one_that_hangs_holds_up_the_others_for_a_moment_only() -> None:
+    pace = Pace(10_000)
+    pace.note(600.0)
+
+    pace.note(0.01)
+
+    assert await turns_s(pace, 11) < 5
