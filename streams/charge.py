@@ -23,8 +23,8 @@ from streams.watch import DECISIONS_MAX, Instant, Watch
 # alerts wait for the interval or until they fill half of what may wait.
 EDGE_MS: Final = 2_000
 CHECKPOINTS_PER_S_MAX: Final = 250  # Of one worker: each takes it 1 ms of CPU, a broker 2 to 5.
-CHECKPOINTS_TOGETHER: Final = 16  # Under way at a time, by how long they take.
-TOOK_S_MAX: Final = 0.5  # Of one that counts: a leader that has gone says nothing about the others.
+CHECKPOINTS_PER_S_SLOW: Final = 100  # However long they take.
+CHECKPOINTS_TOGETHER: Final = 8  # Between these, so many are under way at a time.
 TOOK_SHARE: Final = 0.1  # Of the newest in the mean.
 IDLE_CHECKPOINT_S: Final = 86_400.0  # One a day, so that the transactional id never expires.
 LOOK_S: Final = 0.25  # How often an interval that has passed is noticed.
@@ -46,13 +46,14 @@ class Pace:
         """Returns when the next checkpoint may begin."""
         now_s = time.monotonic()
         at_s = max(now_s, self._next_s)
-        self._next_s = at_s + max(self._least_s, self._took_s / CHECKPOINTS_TOGETHER)
+        slow_s = min(self._took_s / CHECKPOINTS_TOGETHER, 1 / CHECKPOINTS_PER_S_SLOW)
+        self._next_s = at_s + max(slow_s, self._least_s)
         if at_s > now_s:
             await asyncio.sleep(at_s - now_s)
 
     def note(self, took_s: float) -> None:
         """A checkpoint took so long."""
-        self._took_s += (min(took_s, TOOK_S_MAX) - self._took_s) * TOOK_SHARE
+        self._took_s += (took_s - self._took_s) * TOOK_SHARE
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,15 +125,13 @@ async def test_checkpoints_begin_no_faster_than_the_limit() -> None:
 async def test_where_checkpoints_take_longer_fewer_begin_so_that_more_alerts_share_one() -> None:
     slow = Pace(10_000)
     for _ in range(100):
-        slow.note(0.01 * CHECKPOINTS_TOGETHER)
+        slow.note(0.008 * CHECKPOINTS_TOGETHER)
 
-    assert await turns_s(slow, 11) >= 0.099
+    assert await turns_s(slow, 11) >= 0.079
 
 
-async def test_one_that_hangs_holds_up_the_others_for_a_moment_only() -> None:
+async def test_one_that_hangs_does_not_keep_the_others_from_beginning() -> None:
     pace = Pace(10_000)
-    pace.note(600.0)
+    pace.note(60_000.0)
 
-    pace.note(0.01)
-
-    assert await turns_s(pace, 11) < 5
+    assert await turns_s(pace, 11) < 10
