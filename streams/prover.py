@@ -7,7 +7,8 @@ worker's clock is in doubt, nothing is asked, and a checkpoint is asked for that
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aiokafka import TopicPartition
@@ -51,18 +52,29 @@ class Prover:
 
     async def look(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> float:
         """Prove and work what can be now; how long to wait before the next look, in s."""
-        for charge in charges:
-            if charge.can_go_on(self._clock.now_ms()):
-                on_worked(charge)
+        now_ms = self._clock.now_ms()
+        going_on = [charge for charge in charges if charge.can_go_on(now_ms)]
+        for charge in going_on:
+            on_worked(charge)
         if self._clock.doubt() is not None:
             self._probe(charges)
-        has_asked = await self._prove(charges, on_worked)
-        return max(self._pause_s(charges), ASK_PAUSE_S if has_asked else 0.0)
+        waits = list(_waits_of(charges))
+        if await self._prove(waits, on_worked):
+            return ASK_PAUSE_S
+        now_ms = self._clock.now_ms()
+        if any(charge.can_go_on(now_ms) for charge in going_on):
+            return 0.0
+        return self._pause_s(min((wait.since_ms for wait in waits), default=None), now_ms)
 
-    async def _prove(self, charges: list[Charge], on_worked: Callable[[Charge], None]) -> bool:
-        waiting = [charge for charge in charges if self._may_be_proven(charge)]
-        tps = [tp for charge in waiting for tp in self._unproven(charge)]
-        return bool(tps) and await self._ask(waiting, tps, on_worked=on_worked)
+    async def _prove(self, waits: list["_Wait"], on_worked: Callable[[Charge], None]) -> bool:
+        """Whether there was something to ask."""
+        now_ms = self._clock.now_ms()
+        waiting = [wait for wait in waits if self._may_be_proven(wait, now_ms)]
+        tps = [tp for wait in waiting for tp in _unproven(wait)]
+        if not tps:
+            return False
+        await self._ask([wait.charge for wait in waiting], tps, on_worked=on_worked)
+        return True
 
     async def look_at_idle(
         self, charges: Iterable[Charge], on_worked: Callable[[Charge], None]
@@ -80,11 +92,11 @@ class Prover:
         tps: list[TopicPartition],
         *,
         on_worked: Callable[[Charge], None],
-    ) -> bool:
+    ) -> None:
         asked_ms = self._clock.proof_ms()  # Before asking: what is appended later is later.
         if asked_ms is None:
             self._probe(waiting)
-            return True
+            return
         positions = {tp: at for charge in waiting for tp, at in _positions(charge)}
         ends = await self._asked.log_ends(tps)
         for tp, end in ends.items():
@@ -95,7 +107,6 @@ class Prover:
                 if tp in ends:
                     charge.watch.sequence.prove(side, ends[tp], asked_ms - self._grace_ms)
             on_worked(charge)
-        return True
 
     def _probe(self, charges: list[Charge]) -> None:
         """Have one checkpoint written, because its answer tells the broker's time."""
@@ -104,36 +115,47 @@ class Prover:
             self._next_probe_s = now_s + PROBE_PAUSE_S
             charges[0].probe()
 
-    def _may_be_proven(self, charge: Charge) -> bool:
-        since_ms = charge.watch.waits_since_ms()
-        if since_ms is None or charge.rhythm.holds or not charge.opening:
-            return False
-        if since_ms + self._grace_ms >= self._clock.now_ms():
+    def _may_be_proven(self, wait: "_Wait", now_ms: int) -> bool:
+        charge = wait.charge
+        if wait.since_ms + self._grace_ms >= now_ms or charge.rhythm.holds or not charge.opening:
             return False
         return all(
-            self._is_worth_asking(charge, side)
+            self._is_worth_asking(charge, side, now_ms)
             for side in (SUBMITTED, RETURNED)
-            if charge.watch.sequence.complete_ms(side) <= since_ms
+            if charge.watch.sequence.complete_ms(side) <= wait.since_ms
         )
 
-    def _is_worth_asking(self, charge: Charge, side: int) -> bool:
+    def _is_worth_asking(self, charge: Charge, side: int, now_ms: int) -> bool:
         end, asked_ms = self._ends.get(charge.tps[side], (0, 0))
         is_reached = charge.watch.sequence.position(side) >= end
-        return is_reached or self._clock.now_ms() - asked_ms >= ASK_AGAIN_MS
+        return is_reached or now_ms - asked_ms >= ASK_AGAIN_MS
 
-    def _unproven(self, charge: Charge) -> list[TopicPartition]:
-        since_ms = charge.watch.waits_since_ms() or 0
-        sequence = charge.watch.sequence
-        return [tp for side, tp in enumerate(charge.tps) if sequence.complete_ms(side) <= since_ms]
-
-    def _pause_s(self, charges: list[Charge]) -> float:
-        now_ms = self._clock.now_ms()
-        if any(charge.can_go_on(now_ms) for charge in charges):
-            return 0.0
-        waits = [charge.watch.waits_since_ms() for charge in charges]
-        due_ms = [since + self._grace_ms + 1 for since in waits if since is not None]
-        soonest_s = min((due - now_ms for due in due_ms), default=1_000) / 1_000
+    def _pause_s(self, first_ms: int | None, now_ms: int) -> float:
+        """Until what has waited longest may be asked for; if it may, until that is worth it."""
+        if first_ms is None:
+            return LOOK_MAX_S
+        soonest_s = (first_ms + self._grace_ms + 1 - now_ms) / 1_000
         return min(max(soonest_s, LOOK_MIN_S), LOOK_MAX_S) if soonest_s > 0 else ASK_PAUSE_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A partition that has something to decide, and the time that has to be complete before."""
+
+    charge: Charge
+    since_ms: int
+
+
+def _waits_of(charges: Iterable[Charge]) -> Iterator[_Wait]:
+    for charge in charges:
+        since_ms = charge.watch.waits_since_ms()
+        if since_ms is not None:
+            yield _Wait(charge, since_ms)
+
+
+def _unproven(wait: _Wait) -> list[TopicPartition]:
+    charge, sequence = wait.charge, wait.charge.watch.sequence
+    return [tp for side, tp in enumerate(charge.tps) if sequence.complete_ms(side) <= wait.since_ms]
 
 
 def _positions(charge: Charge) -> list[tuple[TopicPartition, int]]:

@@ -175,8 +175,10 @@ class Watch:
     def waits_since_ms(self) -> int | None:
         """The time that has to be complete before anything more can be decided: of the first
         record that waits, or of the next timer. None while nothing waits."""
-        times = (self.sequence.first_waiting_ms(), self.tracker.book.timers.next_ms())
-        return min((time for time in times if time is not None), default=None)
+        record_ms, timer_ms = self.sequence.first_waiting_ms(), self.tracker.book.timers.next_ms()
+        if record_ms is None or timer_ms is None:
+            return timer_ms if record_ms is None else record_ms
+        return min(record_ms, timer_ms)
 
     def is_full(self, side: int) -> bool:
         """Whether one side should not be read further for now."""

@@ -7,7 +7,7 @@ while they are paused. What goes wrong anywhere ends in `failed`, and the worker
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,18 +79,19 @@ class Worker:
             )
         )
 
-    async def take(self, batch: Batch) -> None:
-        """Work what was read next of a partition; what is left of an earlier opening is dropped."""
-        charge = self.roster.get(batch.partition)
-        if charge is None or charge.opening != batch.opening:
-            return
+    async def take(self, batches: Sequence[Batch]) -> None:
+        """Work what was read next; what is left of an earlier opening is dropped. What is read of
+        both sides of a partition is worked at once."""
+        fed: dict[int, Charge] = {}
         try:
-            side = charge.side_of(batch.topic)
-            self.means.partitioners.look(side, batch)
-            charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
-            self._work(charge)
+            for batch in batches:
+                charge = self.roster.get(batch.partition)
+                if charge is not None and charge.opening == batch.opening:
+                    self._feed(charge, batch)
+                    fed[batch.partition] = charge
+            for charge in fed.values():
+                self._work(charge)
         except Exception as error:  # Faust would start its agent again, over records that are lost.
-            self.roster.drop(batch.partition)  # Half worked: nothing more may be written of it.
             self.on_failed(error)
 
     async def stop(self) -> None:
@@ -261,11 +262,24 @@ class Worker:
         """For lag tools only, and only what stands in a checkpoint."""
         while True:
             await asyncio.sleep(COMMIT_INTERVAL_S)
-            for charge in self.roster.open_charges():
-                offsets = charge.offsets()
-                changed = offsets != charge.committed
-                if changed and await self._consumer().commit_offsets(offsets):
+            moved = {
+                charge: offsets
+                for charge in self.roster.open_charges()
+                if (offsets := charge.offsets()) != charge.committed
+            }
+            together = {tp: at for offsets in moved.values() for tp, at in offsets.items()}
+            if together and await self._consumer().commit_offsets(together):
+                for charge, offsets in moved.items():
                     charge.committed = offsets
+
+    def _feed(self, charge: Charge, batch: Batch) -> None:
+        side = charge.side_of(batch.topic)
+        try:
+            self.means.partitioners.look(side, batch)
+            charge.watch.feed(side, (batch.from_offset, batch.next_offset), batch.records)
+        except Exception:
+            self.roster.drop(batch.partition)  # Half fed: nothing more may be written of it.
+            raise
 
     def _work(self, charge: Charge) -> None:
         if self.roster.get(charge.watch.partition) is not charge:

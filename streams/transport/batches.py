@@ -1,4 +1,4 @@
-"""What the transport hands over: the records of one stretch of one topic partition."""
+"""What the transport hands over: the records of stretches of topic partitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class Batch:
 
 
 class BatchSchema(Schema):
-    """Passes a batch through Faust undecoded."""
+    """Passes batches through Faust undecoded."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
-        """A batch has no key."""
+        """Batches have no key."""
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
-        """The batch itself."""
+        """The batches of one fetch themselves, as a list."""
         return message.value

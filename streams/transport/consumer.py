@@ -1,4 +1,4 @@
-"""Faust's consumer, handing over one message per fetched partition batch, in one unbroken line.
+"""Faust's consumer, handing over one message per fetch, each partition in one unbroken line.
 
 Owns which partitions are open, held or closed, and the next offset of each. Partitions begin
 closed with every assignment: who watches them opens them where it wants to go on. Faust's own
@@ -163,40 +163,33 @@ class BatchConsumer(driver.Consumer):
         if not wanted:
             await asyncio.sleep(IDLE_S)
             return
-        for fetched in await self._reader.fetch(wanted):
-            await self._hand_over(fetched)
+        batches = [
+            _batch_of(fetched)
+            for fetched in await self._reader.fetch(wanted)
+            # Some may be closed, or opened again, since they were asked for.
+            if self._open.get(fetched.tp) == fetched.opening
+        ]
+        if batches:  # A message costs more than a batch: with many partitions those are small.
+            await self.callback(self._message_of(batches))
 
     def _wanted(self) -> dict[TopicPartition, int]:
         if not self.flow_active:
             return {}
         return {tp: opening for tp, opening in self._open.items() if tp not in self._held}
 
-    async def _hand_over(self, fetched: Fetched) -> None:
-        tp = fetched.tp
-        if self._open.get(tp) != fetched.opening:
-            return  # Closed, or opened again, while it was fetched.
-        batch = Batch(
-            tp.topic,
-            tp.partition,
-            fetched.from_offset,
-            fetched.next_offset,
-            fetched.records,
-            fetched.opening,
-        )
-        await self.callback(self._message_of(batch))
-
-    def _message_of(self, batch: Batch) -> ConsumerMessage:
+    def _message_of(self, batches: list[Batch]) -> ConsumerMessage:
+        first = batches[0]  # Both topics go to the same agent, so any of them shows the way.
         return ConsumerMessage(
-            batch.topic,
-            batch.partition,
-            batch.from_offset,
+            first.topic,
+            first.partition,
+            first.from_offset,
             0.0,
             0,
             [],
             None,
-            batch,
+            batches,
             None,
-            tp=TP(batch.topic, batch.partition),
+            tp=TP(first.topic, first.partition),
             generation_id=self.app.consumer_generation_id,
         )
 
@@ -233,6 +226,18 @@ class BatchTransport(driver.Transport):
 
     client_options: Mapping[str, Any]
     observer: Observer
+
+
+def _batch_of(fetched: Fetched) -> Batch:
+    tp = fetched.tp
+    return Batch(
+        tp.topic,
+        tp.partition,
+        fetched.from_offset,
+        fetched.next_offset,
+        fetched.records,
+        fetched.opening,
+    )
 
 
 def _plain(tps: Iterable[TP]) -> frozenset[TopicPartition]:

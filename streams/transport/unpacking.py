@@ -28,8 +28,8 @@ async def take_fetched(
     fetcher: Any, wanted: Container[TopicPartition], *, limit: int, timeout_s: float
 ) -> dict[TopicPartition, list[Record]]:
     """What a consumer's fetcher has of these partitions, at most a batch more than `limit` records,
-    waiting for it for `timeout_s`. Its own `fetched_records`, but for the record objects; raises
-    what that raises."""
+    waiting for it for `timeout_s`; of one whose position moved over markers only, an empty list.
+    Its own `fetched_records`, but for the record objects; raises what that raises."""
     if fetcher._subscriptions.reassignment_in_progress:
         await fetcher._subscriptions.wait_for_assignment()
     taken = _take_ready(fetcher, wanted, limit)
@@ -81,9 +81,8 @@ def _take_ready(
         records = _take_records(tp, result, limit, keep=keep)
         if _is_used_up(result):
             _let_go(fetcher, tp)
-        if records:
-            taken[tp] = records
-            limit -= len(records)
+        taken[tp] = records
+        limit -= len(records)
         if limit <= 0:
             break
     return taken

@@ -36,7 +36,7 @@ class Consumer(BatchConsumer):
     def __init__(self, membership: Membership) -> None:
         self.flow_active = False
         self.app = SimpleNamespace(consumer_generation_id=0)
-        self.waiting: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_WAITING_MAX)
+        self.waiting: asyncio.Queue[list[Batch]] = asyncio.Queue(BATCHES_WAITING_MAX)
         self.observer: Any = None
         self._thread: Any = membership
         self._reader: Any = membership

@@ -28,7 +28,7 @@ from tests.simulation.world import Outcome, simulate
 SEEDS: Final = int(os.environ.get("RETURNWATCH_SIM_SEEDS", "300"))
 ONE_SEED: Final = os.environ.get("RETURNWATCH_SIM_SEED")
 CHUNKS: Final = 10
-BREAK_SEEDS_MAX: Final = 300  # Within so many seeds a break has to be seen.
+BREAK_SEEDS_MAX: Final = 600  # Within so many seeds a break has to be seen.
 TRACE_LINES: Final = 60
 
 

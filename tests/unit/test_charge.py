@@ -1,13 +1,14 @@
 """A charge's checkpoints: one at a time, and none after one that failed."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from schemas.records import RETURNED, SUBMITTED
-from streams.charge import Charge
+from streams.charge import CHECKPOINTS_TOGETHER, Charge, Pace
 from streams.state.changelog import State
 from streams.state.ledger import LedgerError, Page, Written
 from streams.watch import Watch
@@ -151,3 +152,29 @@ async def test_rows_that_cannot_be_written_before_a_heartbeat_end_the_writer_who
     with pytest.raises(LedgerError, match="refused"):
         await writing
     assert charge.is_dropped
+
+
+async def turns_s(pace: Pace, count: int) -> float:
+    """How long so many wait for their turn who come at once."""
+    began_s = time.monotonic()
+    await asyncio.gather(*(pace.turn() for _ in range(count)))
+    return time.monotonic() - began_s
+
+
+async def test_checkpoints_begin_no_faster_than_the_limit() -> None:
+    assert await turns_s(Pace(100), 11) >= 0.1
+
+
+async def test_where_checkpoints_take_longer_fewer_begin_so_that_more_alerts_share_one() -> None:
+    slow = Pace(10_000)
+    for _ in range(100):
+        slow.note(0.008 * CHECKPOINTS_TOGETHER)
+
+    assert await turns_s(slow, 11) >= 0.079
+
+
+async def test_one_that_hangs_does_not_keep_the_others_from_beginning() -> None:
+    pace = Pace(10_000)
+    pace.note(60_000.0)
+
+    assert await turns_s(pace, 11) < 10
