@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from streams.charge import Charge
 from streams.continuity import announce
+from streams.group_offsets import keep_committed
 from streams.heartbeats import Heart
 from streams.means import Means
 from streams.patience import keep_asking
@@ -31,7 +32,6 @@ LAST_CHECKPOINT_TIMEOUT_S: Final = 5.0  # Of partitions that move on, or of a wo
 TAKEOVERS_MAX: Final = 4  # At a time.
 LOST_FENCES_MAX: Final = 3
 LOST_FENCES_WINDOW_S: Final = 60.0
-COMMIT_INTERVAL_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Worker:
         """Begin to tend; assignments come from the transport."""
         means, roster = self.means, self.roster
         self.spawn(self._tend())
-        self.spawn(self._commit_offsets())
+        self.spawn(keep_committed(roster.open_charges, self._consumer))
         if means.pulse is not None:
             self.spawn(Heart(means.pulse, means.prover, roster.open_charges, self._work).run())
         self.spawn(
@@ -257,20 +257,6 @@ class Worker:
                 f"RETURNWATCH_APP_ID ({self.means.terms.duty.app_id})."
             )
         await self._consumer().rejoin()
-
-    async def _commit_offsets(self) -> None:
-        """For lag tools only, and only what stands in a checkpoint."""
-        while True:
-            await asyncio.sleep(COMMIT_INTERVAL_S)
-            moved = {
-                charge: offsets
-                for charge in self.roster.open_charges()
-                if (offsets := charge.offsets()) != charge.committed
-            }
-            together = {tp: at for offsets in moved.values() for tp, at in offsets.items()}
-            if together and await self._consumer().commit_offsets(together):
-                for charge, offsets in moved.items():
-                    charge.committed = offsets
 
     def _feed(self, charge: Charge, batch: Batch) -> None:
         side = charge.side_of(batch.topic)
