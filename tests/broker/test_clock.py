@@ -28,9 +28,9 @@ ROOT: Final = Path(__file__).parents[2]
 AHEAD: Final = """
 import sys
 from pathlib import Path
-from streams import app
-true_ms, ahead = app.wall_ms, Path(sys.argv.pop(1))
-app.wall_ms = lambda: true_ms() + int(ahead.read_text())
+from streams import site
+true_ms, ahead = site.wall_ms, Path(sys.argv.pop(1))
+site.wall_ms = lambda: true_ms() + int(ahead.read_text())
 from streams.entry import main
 main()
 """

@@ -66,10 +66,12 @@ def desk(bootstrap: str, names: Names) -> Desk:
 
 
 def restored(bootstrap: str, names: Names) -> dict[int, State]:
-    """By partition, what the changelog holds, put together record by record."""
+    """By partition, what the changelog holds of orders, put together record by record."""
     states = {partition: State() for partition in range(PARTITIONS)}
     for record in read_all(bootstrap, names.changelog):
         states[record.partition].take(record.key, record.value)
+    for state in states.values():
+        state.stats.clear()  # Counts of seconds that are not over: nothing that a replay starts from.
     return states
 
 
