@@ -71,7 +71,7 @@ def restored(bootstrap: str, names: Names) -> dict[int, State]:
     for record in read_all(bootstrap, names.changelog):
         states[record.partition].take(record.key, record.value)
     for state in states.values():
-        state.stats.clear()  # Counts of seconds that are not over: nothing that a replay starts from.
+        state.stats.clear()  # Counts of seconds that are not over yet; a replay needs none.
     return states
 
 
