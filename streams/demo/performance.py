@@ -61,9 +61,13 @@ class Performance:
 
     @property
     def outage(self) -> Incident | None:
-        """What was told last of the provider that was broken."""
-        its = (it for it in reversed(self.incidents) if it.scope.provider == BROKEN_PROVIDER)
-        return next((it for it in its if it.cause == "system_failure"), None)
+        """What was told last of the provider that was broken; else of all orders, where the other
+        faults of the run, which are many for its few orders, were taken for the same."""
+        own = [it for it in self.incidents if it.scope.provider == BROKEN_PROVIDER]
+        wide = [it for it in self.incidents if it.scope.provider is None]
+        stopped = [it for it in own if it.cause == "system_failure"]
+        slowed = [it for it in wide if it.cause in ("system_failure", "network")]
+        return next(reversed(stopped or slowed), None)
 
     @property
     def has_told_all(self) -> bool:
