@@ -23,7 +23,7 @@ from streams.watch import DECISIONS_MAX, Instant, Sight, Watch
 # At the edge a verdict is written at once; further back the log is being caught up with, and
 # alerts wait for the interval or until they fill half of what may wait.
 EDGE_MS: Final = 2_000
-CHECKPOINTS_PER_S_MAX: Final = 250  # Of one worker: each takes it 1 ms of CPU, a broker 2 to 5.
+CHECKPOINTS_PER_S_MAX: Final = 250  # Of one worker, where a broker is quick.
 CHECKPOINTS_PER_S_SLOW: Final = 100  # However long they take.
 CHECKPOINTS_TOGETHER: Final = 8  # Between these, so many are under way at a time.
 TOOK_SHARE: Final = 0.1  # Of the newest in the mean.

@@ -165,14 +165,15 @@ class Takeover:
         # Retention takes each topic's records in steps of its own: what answers the first
         # submissions, or what the first returns answer, may be gone already.
         lost_ms = [
-            await self._lost_until_ms(tp) if progress.next_offset == starts[tp] > 0 else None
+            await self._lost_until_ms(tp, starts[tp])
+            if progress.next_offset == starts[tp] > 0
+            else None
             for tp, progress in zip((submitted, returned), start, strict=True)
         ]
         return replace(header, cut_ms=lost_ms[SUBMITTED], gap_until_ms=lost_ms[RETURNED])
 
-    async def _lost_until_ms(self, tp: TopicPartition) -> int:
-        """Everything that retention has removed from a topic partition arrived before this time."""
-        start = (await self.broker.log_starts([tp]))[tp]
+    async def _lost_until_ms(self, tp: TopicPartition, start: int) -> int:
+        """Everything that retention has removed before a log's start arrived before this time."""
         end = (await self.broker.log_ends([tp]))[tp]
         return await self.terms.continuity.lost_until_ms(Log(tp, start, end, None), NEVER_MS)
 
