@@ -6,7 +6,7 @@ transaction: alerts, dead letters, changelog, the header last. Must not know wha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ TRANSACTION_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 FENCE_TIMEOUT_S: Final = 40.0  # Beyond a dead owner's open transaction.
 WRITE_TIMEOUT_S: Final = 60.0
+AWAKE_TIMEOUT_S: Final = 10.0  # More, for a process that stood still: the broker may have answered.
 CLOSE_TIMEOUT_S: Final = 1.5
 HEADERS_BYTES: Final = 64 * 1024
 GZIP: Final = 1  # Kafka's number for the compression that every build of aiokafka has.
@@ -116,20 +117,7 @@ class Ledger:
     async def write(self, page: Page) -> Written:
         """Write one checkpoint; on return it is committed. Fenced or LedgerError if it is not."""
         try:
-            async with asyncio.timeout(WRITE_TIMEOUT_S):
-                await self._producer.begin_transaction()
-                sent = [
-                    await self._send(topic, map(_row_of, records))
-                    for topic, records in page.outputs.items()
-                ]
-                for (topic, partition), records in page.elsewhere.items():
-                    sent.append(await self._send(topic, map(_row_of, records), partition))
-                changelog: Iterable[Row] = ((None, key, value, []) for key, value in page.changelog)
-                sent_s = time.monotonic()
-                sent.append(await self._send(self._changelog, changelog))
-                metadata = [await confirmed for group in sent for confirmed in group]
-                answered_s = time.monotonic()
-                await self._producer.commit_transaction()
+            return await _in_time(self._transaction(page))
         except (KafkaError, IllegalOperation, TimeoutError) as error:
             cause = self._cause_of(error)
             if isinstance(cause, ProducerFenced):
@@ -137,8 +125,6 @@ class Ledger:
             raise LedgerError(
                 f"A checkpoint of {self._whose} was not written: {_words(cause)}."
             ) from cause
-        is_brokers = metadata[-1].timestamp_type == LOG_APPEND_TIME
-        return Written(metadata[-1].timestamp if is_brokers else None, sent_s, answered_s)
 
     async def close(self) -> None:
         """Let go of the connections; safe after any failure, and never for long.
@@ -155,6 +141,23 @@ class Ledger:
         for left in self._left():
             _note(left)
         await self._producer.client.close()
+
+    async def _transaction(self, page: Page) -> Written:
+        await self._producer.begin_transaction()
+        sent = [
+            await self._send(topic, map(_row_of, records))
+            for topic, records in page.outputs.items()
+        ]
+        for (topic, partition), records in page.elsewhere.items():
+            sent.append(await self._send(topic, map(_row_of, records), partition))
+        changelog: Iterable[Row] = ((None, key, value, []) for key, value in page.changelog)
+        sent_s = time.monotonic()
+        sent.append(await self._send(self._changelog, changelog))
+        metadata = [await confirmed for group in sent for confirmed in group]
+        answered_s = time.monotonic()
+        await self._producer.commit_transaction()
+        is_brokers = metadata[-1].timestamp_type == LOG_APPEND_TIME
+        return Written(metadata[-1].timestamp if is_brokers else None, sent_s, answered_s)
 
     def _cause_of(self, error: Exception) -> BaseException:
         """aiokafka's sender may have ended, or the transaction failed beside us, for the real
@@ -211,6 +214,20 @@ class Ledger:
         )
         future.add_done_callback(_note)
         return future
+
+
+async def _in_time(writing: Coroutine[Any, Any, Written]) -> Written:
+    """TimeoutError where it takes too long. Time passes for a process that stands still, too, and
+    when it wakes the broker gets a moment to say what became of the transaction, or who has it."""
+    task = asyncio.create_task(writing)
+    try:
+        for timeout_s in (WRITE_TIMEOUT_S, AWAKE_TIMEOUT_S):
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
+            if done:
+                return task.result()
+    finally:
+        task.cancel()
+    raise TimeoutError(f"no answer for {WRITE_TIMEOUT_S + AWAKE_TIMEOUT_S:.0f} s")
 
 
 def _row_of(record: Record) -> Row:
