@@ -34,9 +34,9 @@ LIGHT: Final = {
     "background.threads": "2",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # A log's first index entries are page faults of memory-mapped files, made as large as they may
-    # become. ext4 of Linux 6.18 fills all of it at once: 1.8 ms for the 10 MiB of the default, 21 us
-    # for this. With some hundred fresh logs the broker did nothing else for seconds.
+    # The first index entries of a log are page faults in memory-mapped files, each made as large
+    # as it may become. ext4 of Linux 6.18 fills all of it at once: 1.8 ms for the 10 MiB of the
+    # default, 21 us for this. With hundreds of fresh logs the broker did nothing else for seconds.
     "log.index.size.max.bytes": str(64 * 1024),
     "log.cleaner.backoff.ms": "1000",
     "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
