@@ -18,7 +18,7 @@ OTHER: Final = "(other)"
 HEARTBEAT_S: Final = 5
 
 
-class Money(Struct, omit_defaults=True):
+class Money(Struct, omit_defaults=True, gc=False):
     """Of one currency, in its smallest unit. Open and overdue are sums at the end of the second:
     of orders that wait, and of those that timed out and had no answer since (as long as they are
     remembered). The other two are of the orders that timed out, and came back, in it."""
@@ -30,7 +30,7 @@ class Money(Struct, omit_defaults=True):
     returned_late_minor: int = 0
 
 
-class DeadLetters(Struct, frozen=True):
+class DeadLetters(Struct, frozen=True, gc=False):
     """Records that could not be read, by side (0 submitted, 1 returned) and first problem."""
 
     side: int
@@ -39,7 +39,7 @@ class DeadLetters(Struct, frozen=True):
     count: int
 
 
-class StatsRow(Struct, omit_defaults=True):
+class StatsRow(Struct, omit_defaults=True, gc=False):
     """The counts of one scope in one second; null is a field that its orders do not have.
 
     `accepted`, `rejected`, `cancelled`: final returns that answered an open order in time;
@@ -83,7 +83,7 @@ class StatsRow(Struct, omit_defaults=True):
         return self.accepted + self.rejected + self.cancelled
 
 
-class StatsSecond(Struct):
+class StatsSecond(Struct, gc=False):
     """One second of arrival time, as seconds since 1970, with a row for each scope with counts."""
 
     second_s: int

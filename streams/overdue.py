@@ -11,7 +11,7 @@ from typing import Final
 from streams.core.book import Book
 
 COUNTED_MAX: Final = 100_000  # Of one partition; with more the figure says only this.
-COST_RATIO_MAX: Final = 0.02  # Of the worker's time, at most, goes into counting.
+COST_RATIO_MAX: Final = 0.01  # Of the worker's time, at most, goes into counting.
 
 
 @dataclass(slots=True)
@@ -21,11 +21,12 @@ class OverdueOrders:
     _found: tuple[int, int] = (0, 0)
     _next_s: float = field(default=0.0)
 
-    def look(self, book: Book, now_ms: int) -> tuple[int, int]:
-        """The count as it is, or as it was a while ago if the last one took long."""
+    def look(self, book: Book, now_ms: int, *, partitions: int) -> tuple[int, int]:
+        """The count as it is, or as it was a while ago if the last one took long; the worker has
+        so many partitions that are counted."""
         began_s = time.monotonic()
         if began_s >= self._next_s:
             self._found = book.overdue(now_ms, COUNTED_MAX)
             ended_s = time.monotonic()
-            self._next_s = ended_s + (ended_s - began_s) / COST_RATIO_MAX
+            self._next_s = ended_s + (ended_s - began_s) * partitions / COST_RATIO_MAX
         return self._found

@@ -135,6 +135,8 @@ class Limits:
         return self._work(min(kept.complete_s.values()))
 
     def _keep(self, record: Stats) -> None:
+        if not self._sums:
+            return
         for of in record.seconds:
             rows = [
                 (_scope_of(record.partition, row), _counts_of(row))

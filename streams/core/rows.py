@@ -101,14 +101,24 @@ def trimmed(row: StatsRow) -> StatsRow:
 
 def add(to: StatsRow, row: StatsRow) -> None:
     """Add up two rows, whatever their scopes; of open and overdue too, so of equal seconds."""
-    for name in _COUNTS:
-        count = getattr(row, name)
-        if count:
-            setattr(to, name, getattr(to, name) + count)
+    to.submitted += row.submitted  # One by one, because this is done for every row of every second.
+    to.accepted += row.accepted
+    to.rejected += row.rejected
+    to.cancelled += row.cancelled
+    to.pending += row.pending
+    to.error += row.error
+    to.timed_out += row.timed_out
+    to.returned_late += row.returned_late
+    to.held += row.held
+    to.unmatched += row.unmatched
+    to.conflicting += row.conflicting
+    to.open_orders += row.open_orders
+    to.overdue_orders += row.overdue_orders
     for code, count in row.codes.items():
         to.codes[code] = to.codes.get(code, 0) + count
+    delays = to.delays
     for bucket, count in row.delays.items():
-        to.delays[bucket] = to.delays.get(bucket, 0) + count
+        delays[bucket] = delays.get(bucket, 0) + count
     for letters in row.dead_letters:
         _put_letters(to, letters)
     for money in row.money:
@@ -117,8 +127,10 @@ def add(to: StatsRow, row: StatsRow) -> None:
         of.overdue_minor += money.overdue_minor
         of.timed_out_minor += money.timed_out_minor
         of.returned_late_minor += money.returned_late_minor
-    _put_samples(to.timed_out_ids, row.timed_out_ids)
-    _put_samples(to.unmatched_ids, row.unmatched_ids)
+    if row.timed_out_ids:
+        _put_samples(to.timed_out_ids, row.timed_out_ids)
+    if row.unmatched_ids:
+        _put_samples(to.unmatched_ids, row.unmatched_ids)
 
 
 def _trimmed_codes(codes: dict[str, int]) -> dict[str, int]:

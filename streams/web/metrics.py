@@ -105,7 +105,7 @@ def _orders(charges: list[Charge], now_ms: int) -> Iterator[Metric]:
         for state, count in watch.tracker.book.states():
             kept.add_metric([partition, state.name.lower()], count)
         closed.add_metric([partition], watch.tracker.book.closed.count)
-        count, oldest_ms = charge.overdue.look(watch.tracker.book, now_ms)
+        count, oldest_ms = charge.overdue.look(watch.tracker.book, now_ms, partitions=len(charges))
         overdue.add_metric([partition], count)
         oldest.add_metric([partition], max(now_ms - oldest_ms, 0) / 1_000 if count else 0)
         age.add_metric([partition], charge.late_ms(now_ms) / 1_000)

@@ -11,7 +11,7 @@ from schemas.incidents import Scope as ScopeValue
 from streams.core.gauges import Scope
 from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.causes import Case, rank
-from streams.core.incidents.families import BY_PROVIDER, FAMILIES
+from streams.core.incidents.families import BY_PROVIDER, FAMILIES, may_show
 from streams.core.incidents.fault import Fault
 from streams.core.incidents.kinship import is_one
 from streams.core.incidents.scan import Counts, Found, covers, nats_of, scan, shared
@@ -88,9 +88,10 @@ class Detective:
             for row, signs in zip(seen.rows, seen.signs, strict=True)
             if not self._is_covered(row.scope)
         ]
+        sums = total(now)
         best: tuple[Found, str] | None = None
         for family, share in FAMILIES.items():
-            if not any(share(signs)[0] for signs in now):
+            if not may_show(family, sums) or not any(share(signs)[0] for signs in now):
                 continue
             missing = silence(self._window, self._baseline) if family == "lost" else {}
             found = scan(self._counts(self._window.recent, family), missing)
@@ -197,7 +198,10 @@ class Detective:
     def _move(self, fault: Fault) -> None:
         """To the scope that explains most, if it does so by far."""
         family, nats = "lost", 0.0
+        sums = total(fault.table.values())
         for name in SPECIFIC:
+            if not may_show(name, sums):
+                continue
             own = nats_of(self._counts(fault.table, name, fault), fault.scope)
             if own > max(ACTIVE_NATS, nats):
                 family, nats = name, own

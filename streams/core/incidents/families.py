@@ -54,4 +54,18 @@ FAMILIES: Final[dict[str, Share]] = {
     "unreadable": _unreadable,
     "misfit": _misfit,
 }
+# Signs of which a table has to hold one to show the family at all.
+_SIGNS: Final = {
+    "lost": (TIMED_OUT,),
+    "permission": (PERMISSION,),
+    "network": (NETWORK,),
+    "data": (DATA,),
+    "unreadable": (DEAD_SENT, DEAD_BACK),
+    "misfit": (HELD,),
+}
 BY_PROVIDER: Final = ("misfit",)  # What is known of it is the provider alone.
+
+
+def may_show(family: str, sums: Signs) -> bool:
+    """Whether any part of what was added up to these sums can show the family."""
+    return any(sums[sign] for sign in _SIGNS[family])

@@ -4,6 +4,7 @@ A list, because they are added up a million times a day; these are the names of 
 """
 
 from collections.abc import Iterable
+from operator import add, sub
 from typing import Final
 
 from schemas.stats import StatsRow
@@ -56,8 +57,7 @@ def put(table: Table, scope: Scope, signs: Signs) -> None:
     if to is None:
         table[scope] = signs[:]
     else:
-        for at in range(COUNT):
-            to[at] += signs[at]
+        to[:] = map(add, to, signs)
 
 
 def take_out(table: Table, scope: Scope, signs: Signs) -> None:
@@ -66,16 +66,11 @@ def take_out(table: Table, scope: Scope, signs: Signs) -> None:
     if to is None:
         assert not any(signs), "signs are taken out that were never put"
         return
-    for at in range(COUNT):
-        to[at] -= signs[at]
+    to[:] = map(sub, to, signs)
     if not any(to):
         del table[scope]
 
 
 def total(all_signs: Iterable[Signs]) -> Signs:
     """Their sum."""
-    found = [0] * COUNT
-    for signs in all_signs:
-        for at in range(COUNT):
-            found[at] += signs[at]
-    return found
+    return [sum(column) for column in zip(*all_signs, strict=True)] or [0] * COUNT

@@ -2,24 +2,41 @@
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from schemas.stats import Stats, StatsRow, StatsSecond, encode_stats, read_stats
 from streams.core.gauges import Scope
 from streams.core.incidents.scan import covers
-from streams.core.incidents.signs import ANSWERED, SUBMITTED, Signs, Table, put, take_out
+from streams.core.incidents.signs import ANSWERED, SUBMITTED, Signs, Table, put, take_out, total
 
 KEPT_S: Final = 60
 RECENT_S: Final = 10
 GAP_S: Final = 5  # A run of signs may pause so long.
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """One second, with the signs of each of its rows."""
 
     second_s: int
     rows: list[StatsRow]
     signs: list[Signs]
+    _flows: dict[Scope, tuple[int, int]] = field(default_factory=dict)
+
+    def flow(self, scope: Scope) -> tuple[int, int]:
+        """Orders submitted and answered in a scope; kept, because an open incident asks for a
+        whole minute of them each second."""
+        flow = self._flows.get(scope)
+        if flow is None:
+            inside = [
+                signs
+                for row, signs in zip(self.rows, self.signs, strict=True)
+                if covers(scope, row.scope)
+            ]
+            sums = total(inside)
+            flow = self._flows[scope] = sums[SUBMITTED], sums[ANSWERED]
+        return flow
 
 
 class Silent(NamedTuple):
@@ -81,7 +98,7 @@ class Window:
 
     def silent(self, scope: Scope) -> Silent:
         """The span without an answer in which most orders of the scope were submitted."""
-        pairs = [self._flow(seen, scope) for seen in self.seconds]
+        pairs = [seen.flow(scope) for seen in self.seconds]
         best, start = (0, 0, 0), 0  # Orders, from, to.
         for at, (_, answered) in enumerate([*pairs, (0, 1)]):
             if answered:
@@ -92,19 +109,6 @@ class Window:
         before = [answered for _, answered in pairs[:start]]
         since_s = self.seconds[start].second_s if start < len(self.seconds) else 0
         return Silent(since_s, end - start, orders, sum(before) / max(1, len(before)))
-
-    def _flow(self, seen: Seen, scope: Scope) -> tuple[int, int]:
-        submitted = answered = 0
-        provider, merchant, kind = scope
-        for row, signs in zip(seen.rows, seen.signs, strict=True):
-            if (  # As `covers` has it; a minute of rows is looked through, again and again.
-                provider in (None, row.provider)
-                and merchant in (None, row.merchant)
-                and kind in (None, row.kind)
-            ):
-                submitted += signs[SUBMITTED]
-                answered += signs[ANSWERED]
-        return submitted, answered
 
     def state(self) -> dict[str, Any]:
         """Everything, as plain JSON values."""
