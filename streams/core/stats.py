@@ -8,7 +8,7 @@ a checkpoint keeps the counts; how much is open comes from the orders themselves
 from collections.abc import Iterable
 from typing import Any, Final
 
-from schemas.events import Submission
+from schemas.events import Return, Submission
 from schemas.stats import (
     Money,
     SecondJson,
@@ -23,7 +23,7 @@ from schemas.stats import (
 )
 from streams.core import notes
 from streams.core.gauges import Gauges, Scope, by_scope, put_money
-from streams.core.notes import Answered, Note, Notes, Opened
+from streams.core.notes import Note, Notes
 from streams.core.orders import State
 from streams.core.rows import folded, named_in, put_dead_letter, put_sample, trimmed
 from streams.core.seconds import Scopes, Second
@@ -40,10 +40,11 @@ class Tally:
     """The counts of one partition number; the tracker fills `notes`."""
 
     def __init__(self, partition: int) -> None:
-        self.notes = Notes()
+        self.notes = Notes(self._opened, self._answered)
         self.told_s = 0  # Of every second before it, all rows were handed out.
         self._partition = partition
         self._open: dict[int, Second] = {}  # Those that are not closed, by their number.
+        self._now, self._now_s = Second({}), -1  # The one that was counted in last, if it is open.
         self._changed: set[int] = set()  # Of these, since the last checkpoint; closed ones too.
         self._kept: set[int] = set()  # Which seconds the checkpoint holds.
         self._closed: list[Closed] = []
@@ -68,11 +69,7 @@ class Tally:
 
     def count(self) -> None:
         """Put what was noted into its seconds."""
-        noted = self.notes
-        opened, answered, others = noted.opened, noted.answered, noted.others
-        noted.opened, noted.answered, noted.others = [], [], []
-        self._count_opened(opened)
-        self._count_answered(answered)
+        others, self.notes.others = self.notes.others, []
         for note in others:
             self._count_other(self._second(note[0]), note)
 
@@ -85,6 +82,7 @@ class Tally:
         if complete_s <= self._complete_s:
             return
         self._complete_s = complete_s
+        self._now_s = -1
         for second_s in sorted(self._open):
             if second_s >= complete_s:
                 break
@@ -107,6 +105,7 @@ class Tally:
                 changes[second_s] = None
                 self._kept.remove(second_s)
         self._changed.clear()
+        self._now_s = -1  # What is counted in it from now on is a change again.
         return self._records(closed), changes
 
     def _close(self, second_s: int, rows: dict[Scope, StatsRow]) -> None:
@@ -144,37 +143,32 @@ class Tally:
             second = self._open[second_s] = Second({})
         return second
 
-    def _count_opened(self, opened: list[Opened]) -> None:
-        second, begin_ms = Second({}), -1000
-        cells = second.cells
-        for at_ms, amount, packed in opened:
-            if not begin_ms <= at_ms < begin_ms + 1000:
-                second, begin_ms = self._second(at_ms), at_ms - at_ms % 1000
-                cells = second.cells
-            row, money = cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
-            row.submitted += 1
-            money.open_minor += amount
+    def _opened(self, at_ms: int, amount: int, packed: bytes) -> None:
+        second = self._now if at_ms // 1000 == self._now_s else self._turn_to(at_ms)
+        row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
+        row.submitted += 1
+        money.open_minor += amount
 
-    def _count_answered(self, answered: list[Answered]) -> None:
-        second, begin_ms = Second({}), -1000
-        cells = second.cells
-        for at_ms, returned, packed in answered:
-            if not begin_ms <= at_ms < begin_ms + 1000:
-                second, begin_ms = self._second(at_ms), at_ms - at_ms % 1000
-                cells = second.cells
-            row, money = cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
-            submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
-            money.open_minor -= amount
-            delay_ms = at_ms - submitted_at
-            bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
-            delays = row.delays
-            delays[bucket] = delays.get(bucket, 0) + 1
-            if returned.outcome == "accepted":
-                row.accepted += 1
-            else:
-                _count_outcome(row, returned.outcome)
-            if returned.code is not None:
-                _count_code(row, returned.code)
+    def _answered(self, at_ms: int, returned: Return, packed: bytes) -> None:
+        second = self._now if at_ms // 1000 == self._now_s else self._turn_to(at_ms)
+        row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
+        submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
+        money.open_minor -= amount
+        delay_ms = at_ms - submitted_at
+        bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
+        delays = row.delays
+        delays[bucket] = delays.get(bucket, 0) + 1
+        if returned.outcome == "accepted":
+            row.accepted += 1
+        else:
+            _count_outcome(row, returned.outcome)
+        if returned.code is not None:
+            _count_code(row, returned.code)
+
+    def _turn_to(self, at_ms: int) -> Second:
+        """Most records fall into the second of the one before."""
+        self._now, self._now_s = self._second(at_ms), at_ms // 1000
+        return self._now
 
     def _stake(self, order: Any) -> Stake:
         if type(order) is bytes:

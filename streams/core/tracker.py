@@ -52,7 +52,7 @@ class Tracker:
         """Work records in the order of the sequence; each order's due timers go first."""
         orders, close_open = self.book.orders, self.book.close_open
         find_closed = self.book.closed.find
-        note_answer = None if self.notes is None else self.notes.answered.append
+        note_answer = None if self.notes is None else self.notes.answered
         for entry in entries:
             arrival, side, offset, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
@@ -72,7 +72,7 @@ class Tracker:
                     if named >= attempt and outcome is not None and not returned.slips:
                         close_open(key, named, outcome, at_ms=arrival)
                         if note_answer is not None:
-                            note_answer((arrival, returned, packed))
+                            note_answer(arrival, returned, packed)
                         continue
                 if effect_ms < until:
                     self._settle(key, until)
@@ -282,7 +282,7 @@ class Tracker:
             self.book.drop(key)
         self.book.open(key, packed, effect_ms)
         if self.notes is not None:
-            self.notes.opened.append((arrival_ms, submission.amount_minor or 0, packed))
+            self.notes.opened(arrival_ms, submission.amount_minor or 0, packed)
         if arrival_ms < self._withheld_until_ms:
             self.book.withhold(key)
 
