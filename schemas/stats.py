@@ -46,7 +46,8 @@ class StatsRow(Struct, omit_defaults=True, gc=False):
     `pending`, `error`: interim ones. `held`: final returns to an order that is not known (yet);
     `unmatched`: those that waited in vain. Of these, and of returns that could not be read and
     whose order is not known, merchant and kind are unknown and null. `delays`: bucket (see
-    `delay_bucket`) to returns. `open_orders`, `overdue_orders`: at the end of the second."""
+    `delay_bucket`) to returns. `open_orders`, `overdue_orders`: at the end of the second. What few
+    rows have are tuples, which need no room where they are empty."""
 
     provider: str | None = None
     merchant: str | None = None
@@ -67,10 +68,10 @@ class StatsRow(Struct, omit_defaults=True, gc=False):
     overdue_orders: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     delays: dict[int, int] = field(default_factory=dict)
-    dead_letters: list[DeadLetters] = field(default_factory=list)
+    dead_letters: tuple[DeadLetters, ...] = ()
     money: list[Money] = field(default_factory=list)
-    timed_out_ids: list[str] = field(default_factory=list)
-    unmatched_ids: list[str] = field(default_factory=list)
+    timed_out_ids: tuple[str, ...] = ()
+    unmatched_ids: tuple[str, ...] = ()
 
     @property
     def scope(self) -> tuple[str | None, str | None, str | None]:

@@ -17,6 +17,7 @@ CONFLICT: Final = "conflict"
 _ENTRY: Final = Struct("<16sBBQ")  # Hash, attempt, outcome, closing time in ms.
 ENTRY_BYTES: Final = _ENTRY.size - 2  # 24: the closing time needs six bytes of its eight.
 _number_of: Final = Struct("<I").unpack_from
+_numbers_of: Final = Struct("<I20x").iter_unpack  # Of all entries of a shelf.
 SHELF_ENTRIES_MAX: Final = 24  # On average; 24 x 24 bytes keep a shelf's own cost below 10 %.
 
 
@@ -120,24 +121,20 @@ class ClosedOrders:
         self.count -= at // ENTRY_BYTES
         return shelf[at:]
 
-    def _shelf_of(self, hashed: bytes) -> int:
-        number: int = _number_of(hashed)[0]
-        at = number & (self._full_mask * 2 + 1)
-        return at if at < len(self._shelves) else number & self._full_mask
-
     def _split_one(self) -> None:
         """Linear hashing: one shelf is parted in two, so that growth never stops the reading."""
-        at = len(self._shelves) - (self._full_mask + 1)
+        level = self._full_mask + 1  # The bit of its number that says which half an entry is of.
+        at = len(self._shelves) - level
         shelf = self._shelves[at]
-        self._shelves.append(b"")
-        if len(self._shelves) == (self._full_mask + 1) * 2:
-            self._full_mask = self._full_mask * 2 + 1
-        parts: dict[int, list[bytes]] = {at: [], len(self._shelves) - 1: []}
-        for start in range(0, len(shelf), ENTRY_BYTES):
-            entry = shelf[start : start + ENTRY_BYTES]
-            parts[self._shelf_of(entry)].append(entry)
-        for number, entries in parts.items():
-            self._shelves[number] = b"".join(entries)
+        halves: tuple[list[bytes], list[bytes]] = ([], [])
+        for start, (number,) in zip(
+            range(0, len(shelf), ENTRY_BYTES), _numbers_of(shelf), strict=True
+        ):
+            halves[number & level > 0].append(shelf[start : start + ENTRY_BYTES])
+        self._shelves[at] = b"".join(halves[0])
+        self._shelves.append(b"".join(halves[1]))
+        if len(self._shelves) == level * 2:
+            self._full_mask = level * 2 - 1
 
 
 def entries_of(segment: bytes) -> Iterator[bytes]:

@@ -4,8 +4,6 @@ What is kept of many does not hang on the order they came in.
 """
 
 import re
-from bisect import insort
-from collections.abc import Iterable
 from typing import Final
 
 from schemas.fields import NAME_MAX
@@ -48,12 +46,11 @@ def put_dead_letter(row: StatsRow, side: int, event: Unreadable) -> None:
     _put_letters(row, DeadLetters(side, first.field, problem, 1))
 
 
-def put_sample(ids: list[str], order_id: str) -> None:
-    """Keep the first few ids by their order."""
-    if len(ids) < SAMPLES_MAX or order_id < ids[-1]:
-        if order_id not in ids:
-            insort(ids, order_id)
-        del ids[SAMPLES_MAX:]
+def first_ids(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """The first few of all ids by their order; `ids` has no more than that and is in order."""
+    if len(ids) == SAMPLES_MAX and min(more) > ids[-1]:
+        return ids
+    return tuple(sorted({*ids, *more})[:SAMPLES_MAX])
 
 
 def named_in(value: bytes | None) -> Scope:
@@ -128,9 +125,9 @@ def add(to: StatsRow, row: StatsRow) -> None:
         of.timed_out_minor += money.timed_out_minor
         of.returned_late_minor += money.returned_late_minor
     if row.timed_out_ids:
-        _put_samples(to.timed_out_ids, row.timed_out_ids)
+        to.timed_out_ids = first_ids(to.timed_out_ids, *row.timed_out_ids)
     if row.unmatched_ids:
-        _put_samples(to.unmatched_ids, row.unmatched_ids)
+        to.unmatched_ids = first_ids(to.unmatched_ids, *row.unmatched_ids)
 
 
 def _trimmed_codes(codes: dict[str, int]) -> dict[str, int]:
@@ -143,7 +140,7 @@ def _trimmed_codes(codes: dict[str, int]) -> dict[str, int]:
 
 def _trim_letters(row: StatsRow) -> None:
     letters = sorted(row.dead_letters, key=lambda it: (-it.count, it.side, it.field, it.problem))
-    row.dead_letters = letters[:CODES_MAX]
+    row.dead_letters = tuple(letters[:CODES_MAX])
     for left in letters[CODES_MAX:]:
         _put_letters(row, DeadLetters(left.side, OTHER, OTHER, left.count))
 
@@ -157,18 +154,15 @@ def _is_empty(money: Money) -> bool:
     )
 
 
-def _put_samples(ids: list[str], more: Iterable[str]) -> None:
-    for order_id in more:
-        put_sample(ids, order_id)
-
-
 def _put_letters(row: StatsRow, more: DeadLetters) -> None:
     key = (more.side, more.field, more.problem)
-    for at, letters in enumerate(row.dead_letters):
+    others, count = [], more.count
+    for letters in row.dead_letters:
         if (letters.side, letters.field, letters.problem) == key:
-            row.dead_letters[at] = DeadLetters(*key, letters.count + more.count)
-            return
-    row.dead_letters.append(more)
+            count += letters.count
+        else:
+            others.append(letters)
+    row.dead_letters = (*others, DeadLetters(*key, count))
 
 
 def _size(row: StatsRow) -> int:

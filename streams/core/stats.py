@@ -25,7 +25,7 @@ from streams.core import notes
 from streams.core.gauges import Gauges, Scope, by_scope, put_money
 from streams.core.notes import Note, Notes
 from streams.core.orders import State
-from streams.core.rows import folded, named_in, put_dead_letter, put_sample, trimmed
+from streams.core.rows import first_ids, folded, named_in, put_dead_letter, trimmed
 from streams.core.seconds import Scopes, Second
 from streams.core.stakes import CARD_AT, SENT_MS_AT, sent_and_amount, stake_of
 
@@ -211,7 +211,7 @@ class Tally:
             row.overdue_orders += 1
             money.timed_out_minor += amount
             money.overdue_minor += amount
-            put_sample(row.timed_out_ids, about.decode())
+            row.timed_out_ids = first_ids(row.timed_out_ids, about.decode())
         elif what in (notes.LATE, notes.LATE_OPEN, notes.LATE_GONE):
             row.returned_late += 1
             money.returned_late_minor += amount
@@ -241,7 +241,7 @@ def _count_of_return(row: StatsRow, note: Note) -> None:
         row.conflicting += 1
     else:
         row.unmatched += 1
-        put_sample(row.unmatched_ids, order.decode())
+        row.unmatched_ids = first_ids(row.unmatched_ids, order.decode())
 
 
 def _count_outcome(row: StatsRow, outcome: str) -> None:

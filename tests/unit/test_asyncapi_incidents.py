@@ -35,9 +35,9 @@ ROW = StatsRow(
     submitted=3,
     codes={"51": 1},
     delays={7: 1},
-    dead_letters=[DeadLetters(1, "outcome", "unknown", 1)],
+    dead_letters=(DeadLetters(1, "outcome", "unknown", 1),),
     money=[Money("EUR", timed_out_minor=5)],
-    timed_out_ids=["A-1"],
+    timed_out_ids=("A-1",),
 )
 Told = tuple[bytes, list[tuple[str, bytes]]]
 
