@@ -1,7 +1,7 @@
 """Who takes part in the comparison: a name, and the command that starts it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,6 +50,7 @@ class Contestant:
     prints_committed: bool = False  # Else its group's offsets tell.
     alerts: bool = True  # False: it only reads.
     prepare: Callable[[], object] | None = None  # Once, before anything is measured.
+    settings: Mapping[str, str] | None = None  # Of a worker of ours; of nobody else.
 
 
 def returnwatch(run: Run) -> list[str]:
@@ -88,12 +89,19 @@ def flink(name: str, title: str, guarantee: str) -> Contestant:
 
 
 OURS: Final = "returnwatch"
+UNCOUNTED: Final = "returnwatch-orders"
 STREAMS: Final = "streams"
 FLINK: Final = "flink-eos"
 AIOKAFKA: Final = "aiokafka"
 
 CONTESTANTS: Final = (
-    Contestant(OURS, "Returnwatch, all on", returnwatch),
+    Contestant(OURS, "Returnwatch, all on", returnwatch, settings={}),
+    Contestant(
+        UNCOUNTED,
+        "Returnwatch, orders alone",
+        returnwatch,
+        settings={"RETURNWATCH_STATS": "false"},
+    ),
     streams(STREAMS, "Kafka Streams, memory", "store=memory", "guarantee=at_least_once"),
     streams(
         "streams-eos",

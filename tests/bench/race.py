@@ -29,7 +29,7 @@ from typing import Final, NamedTuple
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.bench.contestants import OURS, Contestant, Run
+from tests.bench.contestants import Contestant, Run
 from tests.bench.load import LOST_EVERY, Load, order_id
 from tests.bench.throughput import READ, sum_of
 from tests.bench.usage import cpu_s, resident_bytes
@@ -145,7 +145,7 @@ def _create_outputs(contestant: Contestant, run: Run) -> None:
     """Faust and Kafka Streams make their changelogs themselves."""
     topics = run.names.topics(run.partitions)
     wanted = [run.names.alerts]
-    if contestant.name == OURS:
+    if contestant.settings is not None:
         wanted += [run.names.dead_letters, run.names.changelog]
         wanted += [run.names.stats, run.names.incidents]
         wanted += [run.names.silences, run.names.incidents_changelog]
@@ -154,11 +154,11 @@ def _create_outputs(contestant: Contestant, run: Run) -> None:
 
 def _start(contestant: Contestant, run: Run, core: int | None) -> Started:
     web, env = "", {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
-    if contestant.name == OURS:
+    if contestant.settings is not None:
         port = str(free_port())
         web = f"http://127.0.0.1:{port}"
         env |= run.names.env(run.bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
-        env["RETURNWATCH_WEB_PORT"] = port
+        env |= {"RETURNWATCH_WEB_PORT": port, **contestant.settings}
     pinned = [] if core is None else ["taskset", "-c", str(core)]
     inherited = {name: at for name, at in os.environ.items() if not name.startswith(INHERITED_NOT)}
     process = ChildProcess(
@@ -226,7 +226,7 @@ def _committed(
     contestant: Contestant, started: Started, run: Run, course: Course
 ) -> Iterator[Callable[[], int]]:
     """A function that says how many records of both topics are committed."""
-    if contestant.name == OURS:
+    if contestant.settings is not None:
         yield lambda: _in_checkpoints(_metrics(started.web), course.load.records)
     elif contestant.prints_committed:
         yield lambda: last_told(started.process.text())
