@@ -6,7 +6,7 @@ transaction: alerts, dead letters, changelog, the header last. Must not know wha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.records import Record
+from streams.state.awake import within
 from streams.state.changelog import KeyValue
 
 BATCH_BYTES: Final = 512 * 1024  # Half of what a broker takes by default (message.max.bytes).
@@ -22,7 +23,6 @@ TRANSACTION_TIMEOUT_MS: Final = 30_000
 REQUEST_TIMEOUT_MS: Final = 20_000
 FENCE_TIMEOUT_S: Final = 40.0  # Beyond a dead owner's open transaction.
 WRITE_TIMEOUT_S: Final = 60.0
-AWAKE_TIMEOUT_S: Final = 10.0  # More, for a process that stood still: the broker may have answered.
 CLOSE_TIMEOUT_S: Final = 1.5
 HEADERS_BYTES: Final = 64 * 1024
 GZIP: Final = 1  # Kafka's number for the compression that every build of aiokafka has.
@@ -105,8 +105,7 @@ class Ledger:
 
         sender._do_init_pid = init_if_allowed
         try:
-            async with asyncio.timeout(FENCE_TIMEOUT_S):
-                await self._producer.start()
+            await within(FENCE_TIMEOUT_S, self._producer.start())
         except (KafkaError, TimeoutError) as error:
             raise LedgerError(
                 f"The transactional producer of {self._whose} could not start: "
@@ -117,7 +116,7 @@ class Ledger:
     async def write(self, page: Page) -> Written:
         """Write one checkpoint; on return it is committed. Fenced or LedgerError if it is not."""
         try:
-            return await _in_time(self._transaction(page))
+            return await within(WRITE_TIMEOUT_S, self._transaction(page))
         except (KafkaError, IllegalOperation, TimeoutError) as error:
             cause = self._cause_of(error)
             if isinstance(cause, ProducerFenced):
@@ -214,20 +213,6 @@ class Ledger:
         )
         future.add_done_callback(_note)
         return future
-
-
-async def _in_time(writing: Coroutine[Any, Any, Written]) -> Written:
-    """TimeoutError where it takes too long. Time passes for a process that stands still, too, and
-    when it wakes the broker gets a moment to say what became of the transaction, or who has it."""
-    task = asyncio.create_task(writing)
-    try:
-        for timeout_s in (WRITE_TIMEOUT_S, AWAKE_TIMEOUT_S):
-            done, _ = await asyncio.wait({task}, timeout=timeout_s)
-            if done:
-                return task.result()
-    finally:
-        task.cancel()
-    raise TimeoutError(f"no answer for {WRITE_TIMEOUT_S + AWAKE_TIMEOUT_S:.0f} s")
 
 
 def _row_of(record: Record) -> Row:

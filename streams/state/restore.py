@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.records import Record
+from streams.state.awake import within
 from streams.state.changelog import State
 from streams.state.header import StateError
 from streams.transport.unpacking import take_fetched
@@ -75,7 +76,8 @@ async def restore_into(
         consumer.seek(changelog, start)
         position = start
         while position < end_offset:
-            position = await _read_on(consumer, changelog, state, end_offset=end_offset)
+            portion = _read_on(consumer, changelog, state, end_offset=end_offset)
+            position = await within(STALL_TIMEOUT_S, portion)
             note(position, end_offset)
     except OffsetOutOfRangeError as error:
         raise StateError(
@@ -85,7 +87,7 @@ async def restore_into(
     except (KafkaError, TimeoutError) as error:
         raise RestoreStalled(
             f"The changelog {changelog.topic} partition {changelog.partition} could not be read: "
-            f"{str(error) or f'no progress for {STALL_TIMEOUT_S:.0f} s'}."
+            f"{str(error) or 'no answer in time'}."
         ) from error
     finally:
         await consumer.stop()
@@ -98,17 +100,14 @@ async def _read_on(
     after it, which may be beyond the end."""
     before: int = await consumer.position(changelog)
     position = before
-    async with asyncio.timeout(STALL_TIMEOUT_S):
-        while position == before:
-            fetcher = consumer._fetcher
-            with fetcher._subscriptions.fetch_context():
-                taken = await take_fetched(
-                    fetcher, {changelog}, limit=RECORDS_MAX, timeout_s=POLL_S
-                )
-            records = taken.get(changelog, [])
-            if records and records[-1].offset >= end_offset:  # Of a worker that goes on writing.
-                records = [record for record in records if record.offset < end_offset]
-            state.take_all(records)
-            await asyncio.sleep(0)  # Heartbeats of the group are another thread's, the web is ours.
-            position = await consumer.position(changelog)
+    while position == before:
+        fetcher = consumer._fetcher
+        with fetcher._subscriptions.fetch_context():
+            taken = await take_fetched(fetcher, {changelog}, limit=RECORDS_MAX, timeout_s=POLL_S)
+        records = taken.get(changelog, [])
+        if records and records[-1].offset >= end_offset:  # Of a worker that goes on writing.
+            records = [record for record in records if record.offset < end_offset]
+        state.take_all(records)
+        await asyncio.sleep(0)  # Heartbeats of the group are another thread's, the web is ours.
+        position = await consumer.position(changelog)
     return position
