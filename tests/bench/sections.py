@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from tests.bench.absence import came_back
@@ -41,6 +41,18 @@ DELAYS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """So many worker processes, with counts and incidents or with orders alone."""
+
+    processes: int
+    counts: bool
+
+    def __str__(self) -> str:
+        ending = "es" if self.processes > 1 else ""
+        return f"{self.processes} process{ending}" + ("" if self.counts else ", orders alone")
+
+
 @contextmanager
 def kafka() -> Iterator[KafkaCluster]:
     with KafkaCluster(ClusterConfig(heap_mb=HEAP_MB)) as cluster:
@@ -48,29 +60,36 @@ def kafka() -> Iterator[KafkaCluster]:
 
 
 def processes(sitting: Sitting, section: Section) -> None:
-    """The same loaded topics with one worker process and with two, broker beside them."""
+    """The same loaded topics with one worker process and with two, broker beside them; with counts
+    and incidents, and with orders alone."""
     load = Load(sitting.orders)
-    rounds: dict[int, list[CaughtUp]] = {count: [] for count in PROCESSES}
+    rounds: dict[Crew, list[CaughtUp]] = {
+        Crew(count, counts): [] for counts in (True, False) for count in PROCESSES
+    }
     with kafka() as cluster:
         loaded = new_names()
         load_inputs(cluster.bootstrap, loaded, load, partitions=PARTITIONS)
         try:
             for _ in range(sitting.rounds):
-                for count, found in rounds.items():
-                    found.append(_with_processes(sitting, cluster, loaded, load, count=count))
-                    sitting.say(f"{count} processes: {found[-1]}")
+                for crew, found in rounds.items():
+                    found.append(_with_processes(sitting, cluster, loaded, load, crew=crew))
+                    sitting.say(f"{crew}: {found[-1]}")
         finally:
-            runs = {str(count): [asdict(it) for it in found] for count, found in rounds.items()}
+            runs = {str(crew): [asdict(it) for it in found] for crew, found in rounds.items()}
             section.raw["runs"] = runs
             section.figures += _of_processes(sitting, rounds)
 
 
 def _with_processes(
-    sitting: Sitting, cluster: KafkaCluster, loaded: Names, load: Load, *, count: int
+    sitting: Sitting, cluster: KafkaCluster, loaded: Names, load: Load, *, crew: Crew
 ) -> CaughtUp:
     names = beside(cluster.bootstrap, loaded, partitions=PARTITIONS)
-    env = names.env(cluster.bootstrap, RETURNWATCH_ACCEPT_CREATE_TIME="true")
-    arguments = ("--processes", str(count)) if count > 1 else ()
+    env = names.env(
+        cluster.bootstrap,
+        RETURNWATCH_ACCEPT_CREATE_TIME="true",
+        RETURNWATCH_STATS=str(crew.counts).lower(),
+    )
+    arguments = ("--processes", str(crew.processes)) if crew.processes > 1 else ()
     with WorkerProcess(env, sitting.folder, arguments=arguments) as worker:
         brokers = [node.process.pid for node in cluster.nodes]
         caught_up = catch_up(worker, load, partitions=PARTITIONS, broker_pids=brokers)
@@ -80,14 +99,13 @@ def _with_processes(
     return caught_up
 
 
-def _of_processes(sitting: Sitting, rounds: dict[int, list[CaughtUp]]) -> Iterator[Figure]:
+def _of_processes(sitting: Sitting, rounds: dict[Crew, list[CaughtUp]]) -> Iterator[Figure]:
     flink = next(it.title for it in CONTESTANTS if it.name == FLINK)
     flinks = sitting.values("throughput", f"{flink}, all cores", RATE_UNIT)
-    one = [run.events_per_s for run in rounds[PROCESSES[0]]]
-    for count, runs in rounds.items():
+    for crew, runs in rounds.items():
         if not runs:
             continue
-        who = f"{count} process{'es' if count > 1 else ''}"
+        who = str(crew)
         rates = [run.events_per_s for run in runs]
         yield Figure(who, RATE_UNIT, rates)
         yield Figure(f"{who}, the workers", CPU_UNIT, [run.cpu_us for run in runs])
@@ -96,10 +114,11 @@ def _of_processes(sitting: Sitting, rounds: dict[int, list[CaughtUp]]) -> Iterat
         used = [run.cpu_s / run.took_s for run in runs]
         yield Figure(f"{who}, the workers", "cores", used)
         yield Figure(f"{who}, the broker", "cores", [it.broker_cpu_s / it.took_s for it in runs])
-        if count > 1:
+        if crew.processes > 1:
+            one = [run.events_per_s for run in rounds[Crew(1, crew.counts)]]
             grown = [many / single for many, single in zip(rates, one, strict=False)]
             yield Figure(f"{who}, of one", "times", grown)
-        if count > 1 and flinks:
+        if crew.processes > 1 and flinks:
             ahead = [ours / theirs for ours, theirs in zip(rates, flinks, strict=False)]
             yield Figure(f"{who}, of {flink}", "times", ahead, Reach(1.0))
 
