@@ -46,8 +46,7 @@ class StatsRow(Struct, omit_defaults=True, gc=False):
     `pending`, `error`: interim ones. `held`: final returns to an order that is not known (yet);
     `unmatched`: those that waited in vain. Of these, and of returns that could not be read and
     whose order is not known, merchant and kind are unknown and null. `delays`: bucket (see
-    `delay_bucket`) to returns. `open_orders`, `overdue_orders`: at the end of the second. What few
-    rows have are tuples, which need no room where they are empty."""
+    `delay_bucket`) to returns. `open_orders`, `overdue_orders`: at the end of the second."""
 
     provider: str | None = None
     merchant: str | None = None
@@ -68,6 +67,7 @@ class StatsRow(Struct, omit_defaults=True, gc=False):
     overdue_orders: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     delays: dict[int, int] = field(default_factory=dict)
+    # What few rows have are tuples, which need no room of their own where they are empty.
     dead_letters: tuple[DeadLetters, ...] = ()
     money: list[Money] = field(default_factory=list)
     timed_out_ids: tuple[str, ...] = ()

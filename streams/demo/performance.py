@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from schemas.alerts import read_alert
 from schemas.deadletters import read_letter
-from schemas.incidents import Incident, read_incident
+from schemas.incidents import Incident, Scope, read_incident
 from schemas.records import Record
 from streams.app import watch
 from streams.demo.stage import Stage
@@ -62,9 +62,12 @@ class Performance:
     @property
     def outage(self) -> Incident | None:
         """What was told last of the provider that was broken; else of all orders, where the other
-        faults of the run, which are many for its few orders, were taken for the same."""
+        faults of the run, which are many for its few orders, were taken for the same. None where
+        the run was too short for an outage."""
+        if not self.plan.outage_ms:
+            return None
         own = [it for it in self.incidents if it.scope.provider == BROKEN_PROVIDER]
-        wide = [it for it in self.incidents if it.scope.provider is None]
+        wide = [it for it in self.incidents if it.scope == Scope()]
         stopped = [it for it in own if it.cause == "system_failure"]
         slowed = [it for it in wide if it.cause in ("system_failure", "network")]
         return next(reversed(stopped or slowed), None)
