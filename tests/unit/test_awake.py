@@ -16,6 +16,13 @@ async def _answered_meanwhile() -> str:
     return await answer
 
 
+async def _never(ended: list[str]) -> None:
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        ended.append("it")
+
+
 async def test_an_answer_that_came_while_the_process_stood_still_is_taken_in() -> None:
     assert await within(0.1, _answered_meanwhile()) == "it"
 
@@ -25,29 +32,15 @@ async def test_what_takes_longer_is_cancelled_and_told_with_the_time(
 ) -> None:
     monkeypatch.setattr(awake, "AWAKE_TIMEOUT_S", 0.02)
     ended: list[str] = []
-
-    async def never() -> None:
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            ended.append("it")
-
     with pytest.raises(TimeoutError, match="no answer for 0 s"):
-        await within(0.01, never())
+        await within(0.01, _never(ended))
 
     assert ended == ["it"]
 
 
 async def test_who_is_cancelled_cancels_the_work() -> None:
     ended: list[str] = []
-
-    async def never() -> None:
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            ended.append("it")
-
-    waiting = asyncio.create_task(within(60.0, never()))
+    waiting = asyncio.create_task(within(60.0, _never(ended)))
     await asyncio.sleep(0.01)
     waiting.cancel()
     await asyncio.wait({waiting})
