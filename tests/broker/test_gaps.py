@@ -5,11 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from tests.broker.orders import Desk
-from tests.broker.topics import Names, create_topics
+from tests.broker.topics import Names, create_topics, cut_off
 from tests.broker.worker import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -37,13 +35,6 @@ def desk(bootstrap: str, names: Names) -> Desk:
     return Desk(bootstrap, names)
 
 
-def cut_off(bootstrap: str, topic: str, offset: int) -> None:
-    """As retention does: records before the offset are gone."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    (deleted,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
-    deleted.result()
-
-
 def wait_for(worker: WorkerProcess, count: int, **labels: str) -> None:
     until = time.monotonic() + 20
     while worker.metric("returnwatch_orders", **labels) != count:
@@ -61,7 +52,7 @@ def test_orders_open_at_an_accepted_gap_are_named_and_not_told_and_new_ones_are(
     wait_for(worker, 2, state="open")
     assert worker.terminate() == 0
     desk.answer("open-1")
-    cut_off(bootstrap, names.returned, 1)
+    cut_off(bootstrap, names.returned, {0: 1})
 
     accepting = start_worker(env, ["--accept-gap"])
     accepting.wait_until_ready()
@@ -88,7 +79,7 @@ def test_at_a_first_start_orders_whose_returns_retention_may_have_taken_are_not_
     desk.answer("answered")
     time.sleep(0.1)
     desk.answer("other")
-    cut_off(bootstrap, names.returned, 1)
+    cut_off(bootstrap, names.returned, {0: 1})
 
     worker = start_worker(env)
     worker.wait_until_ready()
@@ -114,7 +105,7 @@ def test_at_a_first_start_returns_whose_submissions_retention_may_have_taken_are
     time.sleep(3)  # Longer than remember and every deadline after the oldest return.
     desk.answer("cut-off")
     desk.submit("lost")
-    cut_off(bootstrap, names.submitted, 1)
+    cut_off(bootstrap, names.submitted, {0: 1})
 
     worker = start_worker({**env, **quick, "RETURNWATCH_START_AT": start_at})
     worker.wait_until_ready()

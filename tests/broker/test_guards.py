@@ -14,7 +14,7 @@ from tests.broker.orders import Desk, a_return, submission
 from tests.broker.process import free_port
 from tests.broker.records import MURMUR2, NewRecord, produce, read_all
 from tests.broker.shell import Shell
-from tests.broker.topics import Names, create_topics, delete_topics
+from tests.broker.topics import Names, create_topics, cut_off, delete_topics
 from tests.broker.worker import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -222,12 +222,12 @@ def test_a_worker_that_waits_for_its_broker_is_alive_not_ready_and_leaves_when_a
 
 
 def test_records_that_were_worked_may_go_and_those_that_were_not_are_told_as_a_gap(
-    start_worker: StartWorker, env: dict[str, str], desk: Desk, admin: AdminClient, names: Names
+    start_worker: StartWorker, env: dict[str, str], desk: Desk, bootstrap: str, names: Names
 ) -> None:
-    create_topics(env["KAFKA_BOOTSTRAP_SERVERS"], names.topics())
+    create_topics(bootstrap, names.topics())
     worker = start_worker(env)
     work_and_stop(worker, desk, orders=5)
-    cut_off(admin, names.submitted, 5)
+    cut_off(bootstrap, names.submitted, {0: 5})
 
     worker.start()
     worker.wait_until_ready()
@@ -235,7 +235,7 @@ def test_records_that_were_worked_may_go_and_those_that_were_not_are_told_as_a_g
     assert [alert["order_id"] for alert in desk.wait_for_alerts(1)] == ["lost"]
     assert worker.terminate() == 0
     desk.submit(*[f"unread-{number}" for number in range(10)])
-    cut_off(admin, names.submitted, 12)
+    cut_off(bootstrap, names.submitted, {0: 12})
     worker.start()
 
     told = refusal(worker)
@@ -243,12 +243,6 @@ def test_records_that_were_worked_may_go_and_those_that_were_not_are_told_as_a_g
     assert "only up to 6" in told
     assert "removed offsets 6 to 11 (6, after " in told
     assert "returnwatch worker --accept-gap" in told
-
-
-def cut_off(admin: AdminClient, topic: str, offset: int) -> None:
-    """As retention does: records before the offset are gone."""
-    (deleted,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
-    deleted.result()
 
 
 def test_offsets_of_the_group_without_a_changelog_are_refused_until_they_are_deleted(

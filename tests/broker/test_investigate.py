@@ -7,15 +7,13 @@ from typing import Any, Final
 
 import duckdb
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from schemas.records import RETURNED, SUBMITTED
 from tests.broker import history
 from tests.broker.orders import a_return, now_ms, submission
 from tests.broker.records import NewRecord, produce, put, read_all, transaction
 from tests.broker.shell import TIMEOUT_S, Shell
-from tests.broker.topics import Names, create_topics
+from tests.broker.topics import Names, create_topics, cut_off
 
 pytestmark = pytest.mark.real_kafka
 
@@ -176,17 +174,10 @@ def test_offsets_say_where_a_stretch_begins_and_ends_in_the_partitions_they_name
 # Logs that are not whole.
 
 
-def cut_off(bootstrap: str, topic: str, offset: int) -> None:
-    """As retention does: records before the offset are gone."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    (deleted,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
-    deleted.result()
-
-
 def test_where_retention_has_cut_the_results_their_orders_are_not_told_and_it_says_so(
     shell: Shell, stories: list[str], bootstrap: str, names: Names
 ) -> None:
-    cut_off(bootstrap, names.returned, 2)
+    cut_off(bootstrap, names.returned, {0: 2})
 
     ended = shell.run("replay", "--out", "-")
 
@@ -201,7 +192,7 @@ def test_where_retention_has_cut_the_results_their_orders_are_not_told_and_it_sa
 def test_where_retention_has_cut_the_submissions_results_are_not_told_as_unmatched(
     shell: Shell, stories: list[str], bootstrap: str, names: Names
 ) -> None:
-    cut_off(bootstrap, names.submitted, 2)
+    cut_off(bootstrap, names.submitted, {0: 2})
 
     ended = shell.run("replay", "--out", "-")
 

@@ -5,18 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
 
 from tests.broker.orders import Desk
 from tests.broker.records import NewRecord, StoredRecord, put, read_all, transaction
-from tests.broker.topics import Names, create_topics, delete_topics
+from tests.broker.topics import Names, create_topics, cut_off_compacted, delete_topics
 from tests.broker.worker import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -91,18 +85,6 @@ def put_and_abort(bootstrap: str, names: Names) -> None:
         producer.abort_transaction()
 
 
-def cut_off(admin: AdminClient, topic: str, offset: int) -> None:
-    """Records before the offset are gone; Kafka refuses that where only compaction may delete."""
-    for policy in ("compact,delete", "compact"):
-        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        (altered,) = admin.incremental_alter_configs([resource]).values()
-        altered.result()
-        if policy == "compact,delete":
-            (deleted,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
-            deleted.result()
-
-
 def headers(bootstrap: str, names: Names) -> list[StoredRecord]:
     return [it for it in read_all(bootstrap, names.changelog) if it.key == HEADER_KEY]
 
@@ -118,11 +100,10 @@ def test_one_that_ends_in_an_aborted_transaction_is_read_past_it(
 
 
 def test_one_that_holds_a_marker_only_is_one_without_state(
-    start_worker: StartWorker, env: dict[str, str], desk: Desk, admin: AdminClient, names: Names
+    start_worker: StartWorker, env: dict[str, str], desk: Desk, bootstrap: str, names: Names
 ) -> None:
-    bootstrap = env["KAFKA_BOOTSTRAP_SERVERS"]
     put_and_abort(bootstrap, names)
-    cut_off(admin, names.changelog, 1)
+    cut_off_compacted(bootstrap, names.changelog, {0: 1})
     assert read_all(bootstrap, names.changelog, isolation="read_uncommitted") == []
     desk.submit("lost", return_within_ms=1)
 
@@ -157,12 +138,12 @@ def test_one_that_was_compacted_holds_the_same_state(
 
 
 def test_one_that_lost_its_beginning_is_refused(
-    start_worker: StartWorker, env: dict[str, str], desk: Desk, admin: AdminClient, names: Names
+    start_worker: StartWorker, env: dict[str, str], desk: Desk, bootstrap: str, names: Names
 ) -> None:
     worker = start_worker(env)
     leave_open(worker, desk)
-    newest = headers(env["KAFKA_BOOTSTRAP_SERVERS"], names)[-1]
-    cut_off(admin, names.changelog, newest.offset)
+    newest = headers(bootstrap, names)[-1]
+    cut_off_compacted(bootstrap, names.changelog, {0: newest.offset})
 
     told = refusal(worker)
 

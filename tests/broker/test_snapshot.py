@@ -12,21 +12,14 @@ from typing import Any, Final
 import duckdb
 import pyarrow.parquet
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
 
 from streams.investigate.snapshot import read_snapshot
 from streams.state.changelog import State
 from tests.broker.orders import Desk
 from tests.broker.records import read_all
 from tests.broker.shell import Ended, Shell
-from tests.broker.topics import Names, create_topics
+from tests.broker.topics import Names, create_topics, cut_off_compacted
 from tests.broker.worker import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -285,7 +278,7 @@ def test_a_changelog_that_lost_records_gives_no_snapshot(
     worker.wait_until_ready()
     tell_some(worker, desk)
     assert worker.terminate() == 0
-    cut_off(bootstrap, names.changelog)
+    leave_last_headers(bootstrap, names.changelog)
 
     ended = shell.run("snapshot", "open.jsonl")
 
@@ -295,19 +288,10 @@ def test_a_changelog_that_lost_records_gives_no_snapshot(
     assert not list(shell.folder.glob("*open*"))
 
 
-def cut_off(bootstrap: str, topic: str) -> None:
+def leave_last_headers(bootstrap: str, topic: str) -> None:
     """All but the last header of each partition is gone, as deletion by time would do."""
     newest = {it.partition: it.offset for it in read_all(bootstrap, topic) if it.key == b"h"}
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    entry = ConfigEntry(
-        "cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET
-    )
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    for altered in admin.incremental_alter_configs([resource]).values():
-        altered.result()
-    starts = [TopicPartition(topic, partition, offset) for partition, offset in newest.items()]
-    for deleted in admin.delete_records(starts).values():
-        deleted.result()
+    cut_off_compacted(bootstrap, topic, newest)
 
 
 def test_another_app_id_is_one_sentence(shell: Shell) -> None:

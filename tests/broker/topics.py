@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 TIMEOUT_S: Final = 30
 POLL_S: Final = 0.05
@@ -128,6 +136,20 @@ def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
     _wait_until(lambda: gone.isdisjoint(admin.list_topics(timeout=TIMEOUT_S).topics))
 
 
+def cut_off(bootstrap: str, topic: str, starts: Mapping[int, int]) -> None:
+    """Records before these offsets (by partition) are gone, as retention does it."""
+    before = [TopicPartition(topic, partition, offset) for partition, offset in starts.items()]
+    admin = _admin(bootstrap)
+    _wait_until(lambda: _deletes(admin, before))
+
+
+def cut_off_compacted(bootstrap: str, topic: str, starts: Mapping[int, int]) -> None:
+    """The same where only compaction may delete, which Kafka refuses."""
+    _set_policy(bootstrap, topic, "compact,delete")
+    cut_off(bootstrap, topic, starts)
+    _set_policy(bootstrap, topic, "compact")
+
+
 def topics_with_prefix(bootstrap: str, prefix: str) -> list[str]:
     topics = _admin(bootstrap).list_topics(timeout=TIMEOUT_S).topics
     return sorted(name for name in topics if name.startswith(prefix))
@@ -144,6 +166,26 @@ def _with_leaders(admin: AdminClient) -> set[str]:
         for name, topic in topics.items()
         if all(partition.leader >= 0 for partition in topic.partitions.values())
     }
+
+
+def _set_policy(bootstrap: str, topic: str, policy: str) -> None:
+    entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = _admin(bootstrap)  # The answer needs it to stay.
+    (altered,) = admin.incremental_alter_configs([resource]).values()
+    altered.result()
+
+
+def _deletes(admin: AdminClient, before: list[TopicPartition]) -> bool:
+    """Whether the leaders delete; one that has not taken a new policy over yet refuses it."""
+    try:
+        for deleted in admin.delete_records(before).values():
+            deleted.result()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+            raise
+        return False
+    return True
 
 
 def _wait_until(seen: Callable[[], bool]) -> None:
