@@ -26,16 +26,16 @@ class Book:
     def __init__(self, remember_ms: int) -> None:
         self.orders: dict[bytes, bytes] = {}
         self.closed = ClosedOrders(remember_ms)
-        self.timers = Timers(self._effect_of)
+        self.timers = Timers(self._effect_of, self.orders)
         # How many are in each state; of the open ones nobody counts, they are the rest.
         self._by_state = [0] * (max(State) + 1)
-        self._changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
-        self._closings: list[bytes] = []
+        self.changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
+        self.closings: list[bytes] = []
 
     def open(self, key: bytes, packed: bytes, effect_ms: int) -> None:
         """Keep a fresh open order, of which nothing is kept yet, in packed form."""
         self.orders[key] = packed
-        self._changed.setdefault(key, False)
+        self.changed.setdefault(key, False)
         self.timers.add(effect_ms, key)
 
     def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
@@ -65,19 +65,19 @@ class Book:
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
         self._by_state[self.orders.pop(key)[0]] -= 1
-        self._changed.setdefault(key, True)
+        self.changed.setdefault(key, True)
 
     def close(self, key: bytes, closed: Closed) -> None:
         """Remember an order as closed, whether it was kept or not."""
         if key in self.orders:
             self.drop(key)
-        self._closings.append(self.closed.add(order_hash(key), closed))
+        self.closings.append(self.closed.add(order_hash(key), closed))
 
     def close_open(self, key: bytes, attempt: int, outcome: int, *, at_ms: int) -> None:
         """The same for an open order, its outcome by its number."""
         del self.orders[key]
-        self._changed.setdefault(key, True)
-        self._closings.append(self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms))
+        self.changed.setdefault(key, True)
+        self.closings.append(self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms))
 
     def find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""
@@ -88,8 +88,8 @@ class Book:
         last checkpoint holds), and the closed segment. The next call starts from here."""
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
             self.timers.sweep(HINTS_SWEPT_MAX)
-        changed, self._changed = self._changed, {}
-        closings, self._closings = self._closings, []
+        changed, self.changed = self.changed, {}
+        closings, self.closings = self.closings, []
         changes: dict[bytes, bytes | None] = {}
         for key, was_kept in changed.items():
             packed = self.orders.get(key)
@@ -101,12 +101,12 @@ class Book:
         """Keep no account of what changed, for who writes no checkpoints."""
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
             self._rebuild_timers()
-        self._changed.clear()
-        self._closings.clear()
+        self.changed.clear()
+        self.closings.clear()
 
     def has_changes(self) -> bool:
         """Whether a checkpoint would keep anything."""
-        return bool(self._changed or self._closings)
+        return bool(self.changed or self.closings)
 
     def withhold_open(self) -> list[bytes]:
         """Tell no time-out of the orders that are open now; their keys."""
@@ -153,7 +153,7 @@ class Book:
 
     def _put(self, key: bytes, packed: bytes) -> None:
         before = self.orders.get(key)
-        self._changed.setdefault(key, before is not None)
+        self.changed.setdefault(key, before is not None)
         if before is not None:
             self._by_state[before[0]] -= 1
         self._by_state[packed[0]] += 1

@@ -50,9 +50,9 @@ class ClosedOrders:
     """A hash table of shelves, each one bytes object of entries; it grows shelf by shelf."""
 
     def __init__(self, remember_ms: int) -> None:
-        self._remember_ms = remember_ms
-        self._shelves: list[bytes] = [b""]
-        self._full_mask = 0  # Of the level that is complete: shelves 0 to mask.
+        self.remember_ms = remember_ms
+        self.shelves: list[bytes] = [b""]
+        self.full_mask = 0  # Of the level that is complete: shelves 0 to mask.
         self._sweep_at = 0
         self.count = 0
 
@@ -69,12 +69,12 @@ class ClosedOrders:
 
     def add_packed(self, packed: bytes, now_ms: int) -> None:
         """The same for an entry from a closed segment; `now_ms` lets go of what has expired."""
-        shelves, number = self._shelves, _number_of(packed)[0]
-        at = number & (self._full_mask * 2 + 1)
+        shelves, number = self.shelves, _number_of(packed)[0]
+        at = number & (self.full_mask * 2 + 1)
         if at >= len(shelves):
-            at = number & self._full_mask
+            at = number & self.full_mask
         shelf = shelves[at]
-        if shelf and int.from_bytes(shelf[18:ENTRY_BYTES], "little") + self._remember_ms < now_ms:
+        if shelf and int.from_bytes(shelf[18:ENTRY_BYTES], "little") + self.remember_ms < now_ms:
             shelf = self._without_expired(shelf, now_ms)
         shelves[at] = shelf + packed
         self.count += 1
@@ -84,8 +84,8 @@ class ClosedOrders:
     def find(self, hashed: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""
         number = _number_of(hashed)[0]
-        at = number & (self._full_mask * 2 + 1)
-        shelf = self._shelves[at if at < len(self._shelves) else number & self._full_mask]
+        at = number & (self.full_mask * 2 + 1)
+        shelf = self.shelves[at if at < len(self.shelves) else number & self.full_mask]
         if hashed not in shelf:  # The usual case, and ten times as quick as to look from the end.
             return None
         at = shelf.rfind(hashed)
@@ -98,21 +98,21 @@ class ClosedOrders:
 
     def sweep(self, now_ms: int, shelves: int) -> None:
         """Let go of what has expired on the next few shelves."""
-        for _ in range(min(shelves, len(self._shelves))):
-            self._sweep_at = (self._sweep_at + 1) % len(self._shelves)
-            shelf = self._shelves[self._sweep_at]
+        for _ in range(min(shelves, len(self.shelves))):
+            self._sweep_at = (self._sweep_at + 1) % len(self.shelves)
+            shelf = self.shelves[self._sweep_at]
             if shelf and self._expired(shelf, 0, now_ms):
-                self._shelves[self._sweep_at] = self._without_expired(shelf, now_ms)
+                self.shelves[self._sweep_at] = self._without_expired(shelf, now_ms)
 
     def __iter__(self) -> Iterator[tuple[bytes, Closed]]:
-        for shelf in self._shelves:
+        for shelf in self.shelves:
             for at in range(0, len(shelf), ENTRY_BYTES):
                 hashed, attempt, outcome, closed_at_ms = _unpack(shelf, at)
                 yield hashed, Closed(attempt, FINAL_OUTCOMES[outcome], closed_at_ms)
 
     def _expired(self, shelf: bytes, at: int, arrival_ms: int) -> bool:
         closed_at_ms = int.from_bytes(shelf[at + 18 : at + ENTRY_BYTES], "little")
-        return closed_at_ms + self._remember_ms < arrival_ms
+        return closed_at_ms + self.remember_ms < arrival_ms
 
     def _without_expired(self, shelf: bytes, now_ms: int) -> bytes:
         at = ENTRY_BYTES
@@ -123,18 +123,18 @@ class ClosedOrders:
 
     def _split_one(self) -> None:
         """Linear hashing: one shelf is parted in two, so that growth never stops the reading."""
-        level = self._full_mask + 1  # The bit of its number that says which half an entry is of.
-        at = len(self._shelves) - level
-        shelf = self._shelves[at]
+        level = self.full_mask + 1  # The bit of its number that says which half an entry is of.
+        at = len(self.shelves) - level
+        shelf = self.shelves[at]
         halves: tuple[list[bytes], list[bytes]] = ([], [])
         for start, (number,) in zip(
             range(0, len(shelf), ENTRY_BYTES), _numbers_of(shelf), strict=True
         ):
             halves[number & level > 0].append(shelf[start : start + ENTRY_BYTES])
-        self._shelves[at] = b"".join(halves[0])
-        self._shelves.append(b"".join(halves[1]))
-        if len(self._shelves) == level * 2:
-            self._full_mask = level * 2 - 1
+        self.shelves[at] = b"".join(halves[0])
+        self.shelves.append(b"".join(halves[1]))
+        if len(self.shelves) == level * 2:
+            self.full_mask = level * 2 - 1
 
 
 def entries_of(segment: bytes) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schemas.events import Return
+from schemas.stats import Money, StatsRow
 from streams.core.orders import Order, State
 
 OPENED: Final = 0  # About: the submission. Order: None.
@@ -29,6 +30,7 @@ UNREADABLE: Final = 12  # About: (side, what is unreadable). Order: packed, if i
 NOTHING: Final = 13  # A withheld order came back: nobody was told of it.
 
 Note = tuple[int, int, Any, Any]
+Cell = tuple[StatsRow, Money]
 Opened = Callable[[int, int, bytes], None]  # When, the amount, the order in packed form.
 Answered = Callable[[int, Return, bytes], None]  # When, the return, the order as it was open.
 
@@ -37,11 +39,16 @@ Answered = Callable[[int, Return, bytes], None]  # When, the return, the order a
 class Notes:
     """Who counts an order that opens and one that is answered, and what is not yet counted. The
     two are told of orders of which nothing but the submission is kept, so that their packed form
-    ends with its texts."""
+    ends with its texts; the bytes from the first length of a text on are its card.
+
+    `now_s` is the second that was counted in last, or -1, `cells` where in it orders are counted
+    that have a card."""
 
     opened: Opened
     answered: Answered
     others: list[Note] = field(default_factory=list)
+    now_s: int = -1
+    cells: dict[bytes, Cell] = field(default_factory=dict)
 
 
 def answer_to(order: Order) -> int:

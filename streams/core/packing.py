@@ -43,6 +43,8 @@ TEXTS_AT: Final = _HEAD.size + _SENT.size
 _INTERIM: Final = Struct("<BIBH")
 _OLDER: Final = Struct("<BB")
 _UNREADABLE: Final = Struct("<IqB")
+# The texts of a submission after that of its rule, in the order they are packed in.
+TEXT_FIELDS: Final = ("kind", "provider", "merchant", "player", "currency", "traceparent")
 _OPEN: Final = int(State.OPEN)
 ABSENT: Final = 255
 _ABSENT_LONG: Final = 65_535
@@ -221,12 +223,13 @@ class _Reader:
     def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:
             return None
-        end = self._at
-        for _ in range(length):
-            end += _utf8_width(self._packed[end])
-        text = self._packed[self._at : end].decode()
+        start, end = self._at, self._at + length
+        if not self._packed[start:end].isascii():  # Else it has as many bytes as code points.
+            end = start
+            for _ in range(length):
+                end += _utf8_width(self._packed[end])
         self._at = end
-        return text
+        return self._packed[start:end].decode()
 
 
 def _utf8_width(first: int) -> int:

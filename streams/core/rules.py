@@ -58,8 +58,8 @@ class Rules:
         self.default = defaults[0]
         self.longest_ms = max(map(_longest_ms, rules))
         # Without the fields that no rule asks for, millions of merchants share a few entries.
-        self._keys = tuple(key for key in MATCH_KEYS if any(key in rule.match for rule in rules))
-        self._facts_of = _getter(self._keys)
+        self.keys = tuple(key for key in MATCH_KEYS if any(key in rule.match for rule in rules))
+        self._facts_of = _getter(self.keys)
         self._tables = _tables(rules)
         self._cache: dict[tuple[Any, ...], Rule] = {}
 
@@ -70,7 +70,7 @@ class Rules:
 
     def rule_of(self, submission: Submission) -> Rule:
         """The matching rule with the most specific match; called once per submission."""
-        return self._rule_for(self._facts_of(submission)) if self._keys else self.default
+        return self._rule_for(self._facts_of(submission)) if self.keys else self.default
 
     def terms_of(self, submission: Submission) -> tuple[str, int, str]:
         """(rule, return within ms, severity) that are fixed for an order."""
@@ -79,14 +79,14 @@ class Rules:
 
     def resolve(self, fields: Mapping[str, Any]) -> Rule:
         """The same for an order of which only some fields are known."""
-        return self._rule_for(tuple(map(fields.get, self._keys)))
+        return self._rule_for(tuple(map(fields.get, self.keys)))
 
     def _rule_for(self, facts: tuple[Any, ...]) -> Rule:
         rule = self._cache.get(facts)
         return self._find(facts) if rule is None else rule
 
     def _find(self, facts: tuple[Any, ...]) -> Rule:
-        known = dict(zip(self._keys, facts, strict=True))
+        known = dict(zip(self.keys, facts, strict=True))
         found = (table.get(tuple(known[key] for key in keys)) for keys, table in self._tables)
         rule = next(rule for rule in found if rule is not None)
         if len(self._cache) >= CACHE_MAX:

@@ -8,12 +8,11 @@ from typing import Final
 
 from schemas.stats import Money, StatsRow
 from streams.core.gauges import Scope, put_money
+from streams.core.notes import Cell
 from streams.core.packing import ABSENT
 from streams.core.stakes import CARD_AT, PLAYER_AT, TRACE_AT, scope_of, stake_of
 
 REMEMBERED_MAX: Final = 20_000  # Of scopes, by their packed texts, and of cards.
-
-Cell = tuple[StatsRow, Money]
 
 
 class Second:

@@ -44,7 +44,7 @@ class Tally:
         self.told_s = 0  # Of every second before it, all rows were handed out.
         self._partition = partition
         self._open: dict[int, Second] = {}  # Those that are not closed, by their number.
-        self._now, self._now_s = Second({}), -1  # The one that was counted in last, if it is open.
+        self._now = Second({})  # The one that `notes.now_s` says.
         self._changed: set[int] = set()  # Of these, since the last checkpoint; closed ones too.
         self._kept: set[int] = set()  # Which seconds the checkpoint holds.
         self._closed: list[Closed] = []
@@ -82,7 +82,7 @@ class Tally:
         if complete_s <= self._complete_s:
             return
         self._complete_s = complete_s
-        self._now_s = -1
+        self.notes.now_s = -1
         for second_s in sorted(self._open):
             if second_s >= complete_s:
                 break
@@ -105,7 +105,7 @@ class Tally:
                 changes[second_s] = None
                 self._kept.remove(second_s)
         self._changed.clear()
-        self._now_s = -1  # What is counted in it from now on is a change again.
+        self.notes.now_s = -1  # What is counted in it from now on is a change again.
         return self._records(closed), changes
 
     def _close(self, second_s: int, rows: dict[Scope, StatsRow]) -> None:
@@ -144,13 +144,13 @@ class Tally:
         return second
 
     def _opened(self, at_ms: int, amount: int, packed: bytes) -> None:
-        second = self._now if at_ms // 1000 == self._now_s else self._turn_to(at_ms)
+        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
         row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
         row.submitted += 1
         money.open_minor += amount
 
     def _answered(self, at_ms: int, returned: Return, packed: bytes) -> None:
-        second = self._now if at_ms // 1000 == self._now_s else self._turn_to(at_ms)
+        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
         row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
         submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
         money.open_minor -= amount
@@ -167,8 +167,9 @@ class Tally:
 
     def _turn_to(self, at_ms: int) -> Second:
         """Most records fall into the second of the one before."""
-        self._now, self._now_s = self._second(at_ms), at_ms // 1000
-        return self._now
+        second = self._now = self._second(at_ms)
+        self.notes.now_s, self.notes.cells = at_ms // 1000, second.cells
+        return second
 
     def _stake(self, order: Any) -> Stake:
         if type(order) is bytes:

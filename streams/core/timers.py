@@ -4,23 +4,29 @@ Owns hints only. Whether a timer still stands is asked of the order itself (`eff
 has to remove one when an order is answered, and the index can be built anew from the orders.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
 # One bucket holds 2^4 = 16 ms: narrow enough that the one being worked is looked through quickly.
 BUCKET_BITS: Final = 4
-_UNKNOWN: Final = (2**64, 0)  # No bucket begins there.
+LOOKED_AT_ONCE: Final = 64  # Hints of a bucket.
+_UNKNOWN: Final = (2**62, 0)  # No bucket begins there.
 
 
 class Timers:
     """Order keys in buckets of time."""
 
-    def __init__(self, effect_of: Callable[[bytes], int | None]) -> None:
+    def __init__(
+        self, effect_of: Callable[[bytes], int | None], standing: Container[bytes]
+    ) -> None:
+        """`effect_of` says when an order's timer takes effect, None for one that is not `standing`:
+        of most hints the order was answered, and to know that is a fifth of the time."""
         self._effect_of = effect_of
-        self._buckets: dict[int, list[bytes]] = {}
+        self._standing = standing
+        self.buckets: dict[int, list[bytes]] = {}
         self._starts: list[int] = []
-        self._first = _UNKNOWN  # The first bucket and its earliest timer.
+        self.first = _UNKNOWN  # The first bucket and its earliest timer.
         self._to_sweep: Iterator[int] = iter(())
         self.hints = 0  # At least as many as there are.
 
@@ -28,32 +34,32 @@ class Timers:
         """Remember that the order may be due at `effect_ms`."""
         self.hints += 1
         start = effect_ms >> BUCKET_BITS
-        bucket = self._buckets.get(start)
+        bucket = self.buckets.get(start)
         if bucket is None:
-            self._buckets[start] = [key]
+            self.buckets[start] = [key]
             heappush(self._starts, start)
             return
         bucket.append(key)
-        if self._first[0] == start:
-            self._first = (start, min(effect_ms, self._first[1]))
+        if self.first[0] == start:
+            self.first = (start, min(effect_ms, self.first[1]))
 
     def due(self, to_ms: int, limit: int) -> list[bytes]:
         """Keys whose timer takes effect before `to_ms`, the most overdue bucket first, at most
         `limit`; they leave the index and have to be settled."""
         due: list[bytes] = []
         while self._starts and self._starts[0] << BUCKET_BITS < to_ms and len(due) < limit:
-            self._first = _UNKNOWN
+            self.first = _UNKNOWN
             start = self._starts[0]
-            bucket = self._buckets[start]
+            bucket = self.buckets[start]
             waiting = self._take_due(start, to_ms, due, limit=limit)
             bucket += waiting
             self.hints += len(waiting)
             if bucket:
                 if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
-                    self._first = (start, start << BUCKET_BITS)
+                    self.first = (start, start << BUCKET_BITS)
                 break  # The bucket that `to_ms` or the limit falls into is the last one.
             heappop(self._starts)
-            del self._buckets[start]
+            del self.buckets[start]
         return due
 
     def next_ms(self) -> int | None:
@@ -61,16 +67,16 @@ class Timers:
         None if there is none."""
         while self._starts:
             start = self._starts[0]
-            if self._first[0] == start:
-                return self._first[1]
-            live = [key for key in self._buckets[start] if self._is_in(start, key)]
+            if self.first[0] == start:
+                return self.first[1]
+            live = [key for key in self.buckets[start] if self._is_in(start, key)]
             if live:
-                self._buckets[start] = live
+                self.buckets[start] = live
                 effects = (self._effect_of(key) for key in live)
-                self._first = (start, min(effect for effect in effects if effect is not None))
+                self.first = (start, min(effect for effect in effects if effect is not None))
             else:
                 heappop(self._starts)
-                del self._buckets[start]
+                del self.buckets[start]
         return None
 
     def overdue(self, now_ms: int, limit: int) -> list[bytes]:
@@ -78,7 +84,7 @@ class Timers:
         starts = sorted(start for start in self._starts if start << BUCKET_BITS < now_ms)
         found: set[bytes] = set()
         for start in starts:
-            for key in self._buckets[start]:
+            for key in self.buckets[start]:
                 effect_ms = self._effect_of(key)
                 if effect_ms is not None and effect_ms < now_ms:
                     found.add(key)
@@ -92,40 +98,46 @@ class Timers:
         while looks_max > 0:
             start = next(self._to_sweep, None)
             if start is None:
-                self._to_sweep = iter(list(self._buckets))
+                self._to_sweep = iter(list(self.buckets))
                 return
-            bucket = self._buckets.get(start, ())
-            live = [key for key in bucket if self._is_in(start, key)]
+            bucket = self.buckets.get(start, ())
+            live = [key for key in bucket if key in self._standing and self._is_in(start, key)]
             if len(live) < len(bucket):  # Empty or not, it stays a bucket until it is due.
                 self.hints -= len(bucket) - len(live)
-                self._buckets[start] = live
+                self.buckets[start] = live
             looks_max -= len(bucket) + 1
 
     def rebuild(self, effects: dict[bytes, int]) -> None:
         """Forget every hint and take these, as after a restore."""
-        self._first = _UNKNOWN
+        self.first = _UNKNOWN
         self.hints = len(effects)
-        self._buckets = {}
+        self.buckets = {}
         for key, effect_ms in effects.items():
-            self._buckets.setdefault(effect_ms >> BUCKET_BITS, []).append(key)
-        self._starts = list(self._buckets)
+            self.buckets.setdefault(effect_ms >> BUCKET_BITS, []).append(key)
+        self._starts = list(self.buckets)
         heapify(self._starts)
 
     def _take_due(self, start: int, to_ms: int, due: list[bytes], *, limit: int) -> list[bytes]:
         """Move keys out of a bucket until it is empty or the limit reached; gives those that
         still wait. Taken from its end, so that a bucket of a million costs each key one look."""
-        bucket = self._buckets[start]
+        bucket, standing = self.buckets[start], self._standing
         waiting = []
         while bucket and len(due) < limit:
-            key = bucket.pop()
-            self.hints -= 1
-            effect_ms = self._effect_of(key)
-            if effect_ms is None or effect_ms >> BUCKET_BITS != start:
-                continue  # Settled meanwhile, or it stands in another bucket by now.
-            if effect_ms < to_ms:
-                due.append(key)
-            else:
-                waiting.append(key)
+            last = bucket[-LOOKED_AT_ONCE:]
+            del bucket[-LOOKED_AT_ONCE:]
+            live = [key for key in last if key in standing]
+            self.hints -= len(last)
+            while live and len(due) < limit:
+                key = live.pop()
+                effect_ms = self._effect_of(key)
+                if effect_ms is None or effect_ms >> BUCKET_BITS != start:
+                    continue  # It stands in another bucket by now.
+                if effect_ms < to_ms:
+                    due.append(key)
+                else:
+                    waiting.append(key)
+            bucket += live
+            self.hints += len(live)
         return waiting
 
     def _is_in(self, start: int, key: bytes) -> bool:

@@ -6,16 +6,16 @@ decisions, within one order in the same order.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
 from schemas.deadletters import DeadLetter
 from schemas.events import Return, Submission
 from schemas.records import RETURNED, SUBMITTED, Unreadable
-from streams.core import decisions, notes
+from streams.core import compiled, decisions, notes
 from streams.core.book import Book
-from streams.core.closed import CONFLICT, Closed, order_hash
+from streams.core.closed import CONFLICT, Closed
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.notes import Notes
@@ -37,6 +37,7 @@ class Tracker:
         self.counts: Counter[str] = Counter()
         self.book = Book(policy.remember_ms)
         self.notes: Notes | None = None  # Whoever counts gives them, and empties them.
+        self._lane = compiled.lane_of(self.book, policy.rules, self._work)
         self._place = place
         self._policy = policy
         self._told: list[Decision] = []
@@ -48,11 +49,16 @@ class Tracker:
         self._quiet_until_ms = history.quiet_until_ms(self._policy)
         self._withheld_until_ms = history.withheld_until_ms()
 
-    def apply(self, entries: Iterable[Entry]) -> list[Decision]:
+    def apply(self, entries: Sequence[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
-        orders, close_open = self.book.orders, self.book.close_open
-        find_closed = self.book.closed.find
-        note_answer = None if self.notes is None else self.notes.answered
+        if self._lane is None:
+            self._work(entries)
+        else:
+            self._lane.work(entries, self.notes, self._withheld_until_ms)
+        return self._take_told()
+
+    def _work(self, entries: Sequence[Entry]) -> None:
+        orders = self.book.orders
         for entry in entries:
             arrival, side, offset, event, record, logged = entry
             # One behind the frontier is worked as the last before it: what is due is settled.
@@ -70,24 +76,20 @@ class Tracker:
                     outcome = _FINAL_NUMBERS.get(returned.outcome)
                     named = returned.attempt or attempt
                     if named >= attempt and outcome is not None and not returned.slips:
-                        close_open(key, named, outcome, at_ms=arrival)
-                        if note_answer is not None:
-                            note_answer(arrival, returned, packed)
+                        self.book.close_open(key, named, outcome, at_ms=arrival)
+                        if self.notes is not None:
+                            self.notes.answered(arrival, returned, packed)
                         continue
                 if effect_ms < until:
                     self._settle(key, until)
                     packed = orders.get(key)
-            if (
-                packed is None
-                and side == SUBMITTED
-                and find_closed(order_hash(key), arrival) is None
-            ):
+            is_fresh = packed is None and side == SUBMITTED
+            if is_fresh and self.book.find_closed(key, arrival) is None:
                 self._open(key, cast(Submission, event), offset, arrival_ms=arrival)
             elif side == SUBMITTED:
                 self._submitted(entry, packed)
             else:
                 self._returned(entry, packed)
-        return self._take_told()
 
     def advance(self, to_ms: int, limit: int) -> list[Decision]:
         """Settle timers that take effect before `to_ms`, the most overdue first, at most `limit`

@@ -1,12 +1,14 @@
 """What is installed: the lock is whole and names no address, the wheel holds all it needs."""
 
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
+EXT_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 AGAIN = (
     "uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes"
     " --no-header --no-annotate -o requirements.lock"
@@ -37,6 +40,34 @@ def wanted() -> list[Requirement]:
         *project["dependency-groups"].values(),
     ]
     return [Requirement(text) for group in groups for text in group]
+
+
+class Made(NamedTuple):
+    wheel: Path
+    text: str
+
+
+def build_wheel(folder: Path, *, compiler: str | None) -> Made:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    env = os.environ if compiler is None else {**os.environ, "CC": compiler}
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=env)
+    (wheel,) = folder.glob("*.whl")
+    return Made(wheel, done.stdout + done.stderr)
+
+
+def packed_in(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as content:
+        return {name for name in content.namelist() if ".dist-info/" not in name}
+
+
+def files_of_packages() -> set[str]:
+    """All but what tools made: a lane may lie there for several Pythons."""
+    return {
+        str(path.relative_to(ROOT))
+        for package in ("schemas", "streams")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"
+    }
 
 
 def test_the_lock_names_no_index_and_no_address() -> None:
@@ -66,21 +97,26 @@ def test_the_lock_covers_what_the_project_asks_for(requirement: Requirement) -> 
     assert all(version in requirement.specifier for version in versions)
 
 
-def test_the_wheel_holds_every_file_of_both_packages(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_holds_every_file_of_both_packages_and_the_lane_for_this_python(
+    tmp_path: Path,
+) -> None:
+    made = build_wheel(tmp_path, compiler=None)
 
-    with zipfile.ZipFile(wheel) as content:
-        packed = {name for name in content.namelist() if ".dist-info/" not in name}
-
-    assert packed == {
-        str(path.relative_to(ROOT))
-        for package in ("schemas", "streams")
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    packed = packed_in(made.wheel)
+    assert packed == files_of_packages() | {f"streams/core/lane{EXT_SUFFIX}"}
     assert "schemas/json/order-submitted.json" in packed
+    assert not made.wheel.name.endswith("-none-any.whl")
+
+
+def test_without_a_c_compiler_the_wheel_has_no_lane_and_the_one_who_builds_it_is_told(
+    tmp_path: Path,
+) -> None:
+    made = build_wheel(tmp_path, compiler="no-such-compiler")
+
+    assert packed_in(made.wheel) == files_of_packages()
+    assert made.wheel.name.endswith("-none-any.whl")
+    assert "Not compiled, so it will be slower: " in made.text
+    assert "Traceback" not in made.text
 
 
 def test_nothing_made_by_a_tool_or_holding_addresses_goes_into_git() -> None:

@@ -8,7 +8,7 @@ from streams.core.timers import Timers
 
 def timers_of(effects: dict[bytes, int]) -> Timers:
     """Timers whose truth is the dict itself; change it, and the hints are out of date."""
-    timers = Timers(effects.get)
+    timers = Timers(effects.get, effects)
     for key, effect_ms in effects.items():
         timers.add(effect_ms, key)
     return timers
@@ -114,9 +114,10 @@ def test_a_sweep_looks_at_no_more_than_it_was_told_to_and_a_bucket() -> None:
         looks += 1
         return None
 
-    timers = Timers(effect_of)
-    for number in range(1_000):
-        timers.add(number, b"%d" % number)
+    keys = [b"%d" % number for number in range(1_000)]
+    timers = Timers(effect_of, keys)
+    for number, key in enumerate(keys):
+        timers.add(number, key)
 
     timers.sweep(looks_max=1)
     timers.sweep(looks_max=100)
@@ -138,7 +139,7 @@ def test_every_order_is_due_when_its_own_timer_says_so(
     steps: list[tuple[str, bytes, int]], limit: int
 ) -> None:
     effects: dict[bytes, int] = {}
-    timers = Timers(effects.get)
+    timers = Timers(effects.get, effects)
     for what, key, at_ms in steps:
         if what == "set":
             effects[key] = at_ms
@@ -171,7 +172,7 @@ def test_many_timers_in_one_bucket_are_each_looked_at_a_few_times() -> None:
         looks += 1
         return effects.get(key)
 
-    timers = Timers(effect_of)
+    timers = Timers(effect_of, effects)
     for key, effect_ms in effects.items():
         timers.add(effect_ms, key)
     while due := timers.due(2_000_000, 2_000):

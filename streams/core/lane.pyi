@@ -1,0 +1,20 @@
+"""What lane.pyx gives, for the type checker."""
+
+from collections.abc import Callable, Sequence
+
+from streams.core.book import Book
+from streams.core.notes import Notes
+from streams.core.rules import Rules
+from streams.core.sequence import Entry
+
+SOURCE: str  # SHA-256 of what it was compiled from.
+
+class Lane:
+    def __init__(
+        self, book: Book, rules: Rules, others: Callable[[Sequence[Entry]], None]
+    ) -> None: ...
+    def work(
+        self, entries: Sequence[Entry], notes: Notes | None, withheld_until_ms: int
+    ) -> None: ...
+
+def hash_of(key: bytes) -> bytes: ...
