@@ -5,8 +5,9 @@ be the same bytes. Absent fields are null, times are RFC 3339 UTC texts with mil
 """
 
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import Annotated, Any, Final, Literal, get_type_hints
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 import orjson
 from pydantic import Field
@@ -147,6 +148,14 @@ VALUE_TYPES: Final[dict[str, Any]] = {
 KEYS: Final = {name: tuple(get_type_hints(shape)) for name, shape in VALUE_TYPES.items()}
 
 
+_NAMESPACE: Final = NAMESPACE_URL.bytes
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+_CE_TYPES: Final = {
+    name: ("ce_type", f"returnwatch.order.{name}.v1".encode()) for name in VALUE_TYPES
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A decision to tell; `effect_ms` is when its timer or record took effect.
@@ -165,8 +174,12 @@ class Alert:
 
 def alert_id(type: str, order_id: str, x: str) -> str:
     """The id of an alert; x is `<attempt>:<deadline ms>` of the timed-out attempt for timed_out
-    and returned_late, `<partition>:<offset>` of the causing return for the other two."""
-    return str(uuid5(NAMESPACE_URL, f"returnwatch:{type}:{order_id}:{x}"))
+    and returned_late, `<partition>:<offset>` of the causing return for the other two. Equal to
+    uuid5(NAMESPACE_URL, ...) of RFC 4122, section 4.3, without an object for it."""
+    name = f"returnwatch:{type}:{order_id}:{x}"
+    digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def encode_alert(alert: Alert) -> bytes:
@@ -185,19 +198,20 @@ def read_alert(value: bytes) -> dict[str, Any]:
 
 def alert_headers(alert: Alert, source: str) -> list[tuple[str, bytes]]:
     """The record's headers, CloudEvents in binary mode; source is `/returnwatch/<app-id>`."""
-    texts = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", alert.value["alert_id"]),
-        ("ce_source", source),
-        ("ce_type", f"returnwatch.order.{alert.type}.v1"),
-        ("ce_time", rfc3339(alert.effect_ms)),
-        ("ce_subject", alert.order_id),
-        ("content-type", "application/json"),
+    headers = [
+        _SPECVERSION,
+        ("ce_id", alert.value["alert_id"].encode()),
+        ("ce_source", source.encode()),
+        _CE_TYPES[alert.type],
+        ("ce_time", rfc3339(alert.effect_ms).encode()),
+        ("ce_subject", alert.order_id.encode()),
+        _CONTENT_TYPE,
     ]
     if alert.traceparent is not None:
-        texts.append(("traceparent", alert.traceparent))
-    headers = [(name, text.encode()) for name, text in texts]
-    return headers if alert.behind is None else [*headers, behind_header(alert.behind)]
+        headers.append(("traceparent", alert.traceparent.encode()))
+    if alert.behind is not None:
+        headers.append(behind_header(alert.behind))
+    return headers
 
 
 def behind_header(behind: tuple[int, int]) -> tuple[str, bytes]:

@@ -4,6 +4,7 @@ The layout belongs to the state's format version. Texts are stored by their leng
 255 for an absent one: no text here is longer than 254 but an interim's message (two bytes).
 """
 
+from collections.abc import Sequence
 from enum import IntFlag
 from struct import Struct
 from typing import Final
@@ -45,6 +46,7 @@ _OLDER: Final = Struct("<BB")
 _UNREADABLE: Final = Struct("<IqB")
 # The texts of a submission after that of its rule, in the order they are packed in.
 TEXT_FIELDS: Final = ("kind", "provider", "merchant", "player", "currency", "traceparent")
+_STATES: Final = {int(state): state for state in State}  # A third of the time of State(number).
 _OPEN: Final = int(State.OPEN)
 ABSENT: Final = 255
 _ABSENT_LONG: Final = 65_535
@@ -145,18 +147,9 @@ def unpack(packed: bytes) -> Order | Held:
     reader = _Reader(packed, _HEAD.size)
     if state == State.HELD:
         return _read_held(reader, attempt, effect_ms)
-    order = Order(State(state), effect_ms, _read_sent(reader))
-    if parts & Has.EARLIER:
-        order.earlier = _read_sent(reader)
-    if parts & Has.INTERIM:
-        order.interim = _read_interim(reader)
-    if parts & Has.OLDER:
-        older_attempt, outcome = reader.fields(_OLDER)
-        order.older = OlderReturn(older_attempt, FINAL_OUTCOMES[outcome])
-    if parts & Has.UNREADABLE:
-        count, offset, length = reader.fields(_UNREADABLE)
-        order.unreadable = UnreadableSeen(count, offset, reader.text(length) or "")
-    order.is_withheld = bool(parts & Has.WITHHELD)
+    order = Order(_STATES.get(state) or State(state), effect_ms, _read_sent(reader))
+    if parts:
+        _read_parts(order, Has(parts), reader)
     return order
 
 
@@ -220,16 +213,30 @@ class _Reader:
         self._at += layout.size
         return values
 
+    def texts(self, lengths: Sequence[int]) -> list[str | None]:
+        size = sum([length for length in lengths if length != ABSENT])
+        whole = self._packed[self._at : self._at + size]
+        if not whole.isascii():  # Else it has as many bytes as code points.
+            return [self.text(length) for length in lengths]
+        text, at, found = whole.decode(), 0, list[str | None]()
+        for length in lengths:
+            if length == ABSENT:
+                found.append(None)
+            else:
+                found.append(text[at : at + length])
+                at += length
+        self._at += size
+        return found
+
     def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:
             return None
-        start, end = self._at, self._at + length
-        if not self._packed[start:end].isascii():  # Else it has as many bytes as code points.
-            end = start
-            for _ in range(length):
-                end += _utf8_width(self._packed[end])
+        end = self._at
+        for _ in range(length):
+            end += _utf8_width(self._packed[end])
+        text = self._packed[self._at : end].decode()
         self._at = end
-        return self._packed[start:end].decode()
+        return text
 
 
 def _utf8_width(first: int) -> int:
@@ -238,27 +245,41 @@ def _utf8_width(first: int) -> int:
 
 def _read_sent(reader: _Reader) -> Sent:
     attempt, submitted_at, within_ms, offset, amount, severity, *lengths = reader.fields(_SENT)
-    rule, kind, provider, merchant, player, currency, traceparent = map(reader.text, lengths)
+    rule, kind, provider, merchant, player, currency, traceparent = reader.texts(lengths)
     return Sent(
-        attempt=attempt,
-        submitted_at=submitted_at,
-        return_within_ms=within_ms,
-        offset=offset,
-        severity=SEVERITIES[severity],
-        rule=rule or "",
-        kind=kind,
-        provider=provider,
-        merchant=merchant,
-        player=player,
-        amount_minor=None if currency is None else amount,
-        currency=currency,
-        traceparent=traceparent,
+        attempt,
+        submitted_at,
+        within_ms,
+        offset,
+        SEVERITIES[severity],
+        rule or "",
+        kind,
+        provider,
+        merchant,
+        player,
+        None if currency is None else amount,
+        currency,
+        traceparent,
     )
+
+
+def _read_parts(order: Order, parts: Has, reader: _Reader) -> None:
+    if parts & Has.EARLIER:
+        order.earlier = _read_sent(reader)
+    if parts & Has.INTERIM:
+        order.interim = _read_interim(reader)
+    if parts & Has.OLDER:
+        older_attempt, outcome = reader.fields(_OLDER)
+        order.older = OlderReturn(older_attempt, FINAL_OUTCOMES[outcome])
+    if parts & Has.UNREADABLE:
+        count, offset, length = reader.fields(_UNREADABLE)
+        order.unreadable = UnreadableSeen(count, offset, reader.text(length) or "")
+    order.is_withheld = bool(parts & Has.WITHHELD)
 
 
 def _read_held(reader: _Reader, attempt: int, effect_ms: int) -> Held:
     outcome, told, returned_at, arrival, offset, amount, *lengths = reader.fields(_HELD)
-    code, provider, currency = map(reader.text, lengths)
+    code, provider, currency = reader.texts(lengths)
     return Held(
         effect_ms=effect_ms,
         attempt=attempt,

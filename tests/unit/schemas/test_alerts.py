@@ -5,6 +5,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from schemas.alerts import KEYS, VALUE_TYPES, Alert, alert_id
@@ -90,6 +92,13 @@ def test_the_id_is_a_name_based_uuid() -> None:
         uuid5(NAMESPACE_URL, "returnwatch:timed_out:café-1:1:1767225630000")
     )
     assert ID == "88dced07-08b9-50cd-b011-24e951a72639"
+
+
+@given(order_id=st.text(st.characters(codec="utf-8"), max_size=40), x=st.integers())
+def test_every_id_is_the_one_that_the_standard_library_gives(order_id: str, x: int) -> None:
+    name = f"returnwatch:timed_out:{order_id}:{x}"
+
+    assert alert_id("timed_out", order_id, str(x)) == str(uuid5(NAMESPACE_URL, name))
 
 
 def test_headers_are_a_cloudevent_in_binary_mode() -> None:
