@@ -6,6 +6,7 @@ The layout belongs to the state's format version. Texts are stored by their leng
 
 from collections.abc import Sequence
 from enum import IntFlag
+from itertools import accumulate
 from struct import Struct
 from typing import Final
 
@@ -218,15 +219,10 @@ class _Reader:
         whole = self._packed[self._at : self._at + size]
         if not whole.isascii():  # Else it has as many bytes as code points.
             return [self.text(length) for length in lengths]
-        text, at, found = whole.decode(), 0, list[str | None]()
-        for length in lengths:
-            if length == ABSENT:
-                found.append(None)
-            else:
-                found.append(text[at : at + length])
-                at += length
+        ends = accumulate(0 if length == ABSENT else length for length in lengths)
         self._at += size
-        return found
+        text = whole.decode()
+        return [None if n == ABSENT else text[at - n : at] for n, at in zip(lengths, ends)]
 
     def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:
