@@ -135,6 +135,16 @@ def encode_stats(record: StatsRecord | StatsJson) -> bytes:
     return _encode(record)
 
 
+def encode_row(row: StatsRow) -> bytes:
+    """A row as it stands in the JSON of its second."""
+    return _encode(row)
+
+
+def encode_codes(codes: dict[str, int]) -> bytes:
+    """Codes as they stand in a row."""
+    return _encode(codes)
+
+
 def encode_second(second: StatsSecond) -> SecondJson:
     """What `StatsJson` holds of a second."""
     return SecondJson(_encode(second))

@@ -23,7 +23,7 @@ class Gauges:
     """Open orders, overdue orders and their money, by scope."""
 
     def __init__(self) -> None:
-        self._at: dict[Scope, StatsRow] = {}
+        self.at: dict[Scope, StatsRow] = {}
 
     def add_orders(self, orders: Iterable[bytes], scope: Callable[[bytes], Scope]) -> None:
         """Count orders that were restored, in packed form."""
@@ -34,7 +34,7 @@ class Gauges:
             if not is_open and packed[2] & Has.WITHHELD:
                 continue
             _, amount, key, currency = stake_of(packed)
-            gauge = self._of(scope(key))
+            gauge = self.of(scope(key))
             if is_open:
                 gauge.open_orders += 1
             else:
@@ -46,7 +46,7 @@ class Gauges:
 
     def take_back(self, scope: Scope, row: StatsRow) -> None:
         """Undo what a second that is not closed has changed; its row holds changes."""
-        gauge = self._of(scope)
+        gauge = self.of(scope)
         gauge.open_orders -= open_change(row)
         gauge.overdue_orders -= row.overdue_orders
         for money in row.money:
@@ -57,7 +57,7 @@ class Gauges:
     def settle(self, rows: dict[Scope, StatsRow]) -> None:
         """Close a second: its rows held changes, and hold from now on what stands at its end."""
         for scope, row in rows.items():
-            gauge = self._at.get(scope) or self._of(scope)
+            gauge = self.of(scope)
             gauge.open_orders = row.open_orders = gauge.open_orders + open_change(row)
             gauge.overdue_orders = row.overdue_orders = gauge.overdue_orders + row.overdue_orders
             for money in row.money:
@@ -65,12 +65,17 @@ class Gauges:
                 of.open_minor = money.open_minor = of.open_minor + money.open_minor
                 of.overdue_minor = money.overdue_minor = of.overdue_minor + money.overdue_minor
             if not gauge.open_orders and not gauge.overdue_orders:
-                del self._at[scope]
+                self.drop(scope)
 
-    def _of(self, scope: Scope) -> StatsRow:
-        gauge = self._at.get(scope)
+    def drop(self, scope: Scope) -> None:
+        """Of a scope in which nothing is open or overdue nothing is kept."""
+        del self.at[scope]
+
+    def of(self, scope: Scope) -> StatsRow:
+        """What is open and overdue in a scope."""
+        gauge = self.at.get(scope)
         if gauge is None:
-            gauge = self._at[scope] = StatsRow(*scope)
+            gauge = self.at[scope] = StatsRow(*scope)
         return gauge
 
 

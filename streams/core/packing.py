@@ -221,8 +221,9 @@ class _Reader:
             return [self.text(length) for length in lengths]
         ends = accumulate(0 if length == ABSENT else length for length in lengths)
         self._at += size
+        parts = zip(lengths, ends, strict=True)
         text = whole.decode()
-        return [None if n == ABSENT else text[at - n : at] for n, at in zip(lengths, ends)]
+        return [None if size == ABSENT else text[end - size : end] for size, end in parts]
 
     def text(self, length: int, absent: int = ABSENT) -> str | None:
         if length == absent:

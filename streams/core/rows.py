@@ -82,7 +82,7 @@ def folded(cells: dict[Scope, StatsRow]) -> list[StatsRow]:
 def trimmed(row: StatsRow) -> StatsRow:
     """The row with its maps in order, and with at most so many codes and kinds of dead letters."""
     if len(row.codes) > 1:
-        row.codes = _trimmed_codes(row.codes)
+        row.codes = trimmed_codes(row.codes)
     if len(row.delays) > 1:
         row.delays = dict(sorted(row.delays.items()))
     if len(row.dead_letters) > 1:
@@ -130,7 +130,8 @@ def add(to: StatsRow, row: StatsRow) -> None:
         to.unmatched_ids = first_ids(to.unmatched_ids, *row.unmatched_ids)
 
 
-def _trimmed_codes(codes: dict[str, int]) -> dict[str, int]:
+def trimmed_codes(codes: dict[str, int]) -> dict[str, int]:
+    """Codes in order, the rarest of too many added up under OTHER."""
     by_count = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
     if len(by_count) > CODES_MAX:
         rest = sum(count for _, count in by_count[CODES_MAX:])

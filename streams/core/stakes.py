@@ -15,8 +15,17 @@ PLAYER_AT: Final = _LENGTHS_AT + 3
 TRACE_AT: Final = _LENGTHS_AT + 5
 _LENGTHS: Final = (*range(ABSENT), 0)  # By what stands for it in the packed form.
 
+# So much of an order's amount is counted at most, so that sums stay within what JSON readers and
+# 64 bits hold: a wrong amount must not stop the worker. In cents ten billion.
+AMOUNT_COUNTED_MAX: Final = 10**12
+
 sent_and_amount: Final = Struct("<q12xq").unpack_from  # To be read at SENT_MS_AT.
 SENT_MS_AT: Final = _STAKE_AT
+
+
+def counted(amount_minor: int | None) -> int:
+    """What is counted of an amount."""
+    return max(-AMOUNT_COUNTED_MAX, min(amount_minor or 0, AMOUNT_COUNTED_MAX))
 
 
 def stake_of(packed: bytes) -> tuple[int, int, bytes, str | None]:
@@ -32,7 +41,7 @@ def stake_of(packed: bytes) -> tuple[int, int, bytes, str | None]:
         return _slow_stake(packed)
     key = packed[_LENGTHS_AT : _LENGTHS_AT + 3] + packed[start:end]
     name = None if currency == ABSENT else packed[money_at : money_at + 3].decode()
-    return submitted_at, amount, key, name
+    return submitted_at, counted(amount), key, name
 
 
 def scope_of(key: bytes) -> tuple[str | None, str | None, str | None]:
@@ -54,4 +63,4 @@ def _slow_stake(packed: bytes) -> tuple[int, int, bytes, str | None]:
     texts = (sent.kind, sent.provider, sent.merchant)
     lengths = bytes(ABSENT if text is None else len(text) for text in texts)
     key = lengths + "".join(filter(None, texts)).encode()
-    return sent.submitted_at, sent.amount_minor or 0, key, sent.currency
+    return sent.submitted_at, counted(sent.amount_minor), key, sent.currency

@@ -17,20 +17,18 @@ from schemas.stats import (
     StatsRow,
     StatsSecond,
     delay_bucket,
-    encode_second,
     encode_stats,
     read_stats,
 )
 from streams.core import notes
 from streams.core.gauges import Gauges, Scope, by_scope, put_money
-from streams.core.notes import Note, Notes
+from streams.core.notes import Cell, Note, Notes
 from streams.core.orders import State
-from streams.core.rows import first_ids, folded, named_in, put_dead_letter, trimmed
-from streams.core.seconds import Scopes, Second
-from streams.core.stakes import CARD_AT, SENT_MS_AT, sent_and_amount, stake_of
+from streams.core.rows import first_ids, named_in, put_dead_letter
+from streams.core.seconds import Scopes, Second, count_code, count_outcome
+from streams.core.stakes import CARD_AT, SENT_MS_AT, counted, sent_and_amount, stake_of
 
 ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
-_BUCKETS: Final = [delay_bucket(delay_ms) for delay_ms in range(65_536)]
 
 Closed = tuple[int, int, SecondJson]  # The second, how many rows it has, its JSON.
 Stake = tuple[int, int, Scope, str | None]  # Submitted at ms, amount, scope, currency.
@@ -51,6 +49,7 @@ class Tally:
         self._gauges = Gauges()  # At the end of the newest closed second.
         self._complete_s = 0
         self._scopes = Scopes()
+        self.notes.faces = self._scopes.faces
 
     @property
     def has_rows(self) -> bool:
@@ -86,7 +85,7 @@ class Tally:
         for second_s in sorted(self._open):
             if second_s >= complete_s:
                 break
-            self._close(second_s, self._open.pop(second_s).rows)
+            self._close(second_s, self._open.pop(second_s))
         if not self._closed:
             self.told_s = complete_s
 
@@ -99,7 +98,7 @@ class Tally:
         for second_s in sorted(self._changed):
             second = self._open.get(second_s)
             if second is not None:
-                changes[second_s] = self._packed(second_s, second.rows)
+                changes[second_s] = self._packed(second_s, second.gathered())
                 self._kept.add(second_s)
             elif second_s in self._kept:
                 changes[second_s] = None
@@ -108,11 +107,9 @@ class Tally:
         self.notes.now_s = -1  # What is counted in it from now on is a change again.
         return self._records(closed), changes
 
-    def _close(self, second_s: int, rows: dict[Scope, StatsRow]) -> None:
+    def _close(self, second_s: int, second: Second) -> None:
         self._changed.add(second_s)
-        self._gauges.settle(rows)
-        told = [trimmed(row) for row in folded(rows)]
-        self._closed.append((second_s, len(told), encode_second(StatsSecond(second_s, told))))
+        self._closed.append((second_s, *second.closed(second_s, self._gauges)))
 
     def _packed(self, second_s: int, rows: dict[Scope, StatsRow]) -> bytes:
         in_order = [rows[scope] for scope in sorted(rows, key=by_scope)]
@@ -144,31 +141,21 @@ class Tally:
         return second
 
     def _opened(self, at_ms: int, amount: int, packed: bytes) -> None:
-        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
-        row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
-        row.submitted += 1
-        money.open_minor += amount
+        self._cell(at_ms, packed).opened(amount)
 
     def _answered(self, at_ms: int, returned: Return, packed: bytes) -> None:
-        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
-        row, money = second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
         submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
-        money.open_minor -= amount
-        delay_ms = at_ms - submitted_at
-        bucket = _BUCKETS[delay_ms] if 0 <= delay_ms < 65_536 else delay_bucket(delay_ms)
-        delays = row.delays
-        delays[bucket] = delays.get(bucket, 0) + 1
-        if returned.outcome == "accepted":
-            row.accepted += 1
-        else:
-            _count_outcome(row, returned.outcome)
-        if returned.code is not None:
-            _count_code(row, returned.code)
+        self._cell(at_ms, packed).answered(returned, at_ms - submitted_at, amount)
+
+    def _cell(self, at_ms: int, packed: bytes) -> Cell:
+        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
+        return second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
 
     def _turn_to(self, at_ms: int) -> Second:
         """Most records fall into the second of the one before."""
         second = self._now = self._second(at_ms)
-        self.notes.now_s, self.notes.cells = at_ms // 1000, second.cells
+        self.notes.now_s = at_ms // 1000
+        self.notes.cells, self.notes.by_face = second.cells, second.by_face
         return second
 
     def _stake(self, order: Any) -> Stake:
@@ -176,7 +163,7 @@ class Tally:
             submitted_at, amount, key, currency = stake_of(order)
             return submitted_at, amount, self._scopes.of(key), currency
         scope = (order.provider, order.merchant, order.kind)
-        return order.submitted_at, order.amount_minor or 0, scope, order.currency
+        return order.submitted_at, counted(order.amount_minor), scope, order.currency
 
     def _count_other(self, second: Second, note: Note) -> None:
         _, what, about, order = note
@@ -191,8 +178,8 @@ class Tally:
             is_known = order is not None and order[0] != State.HELD
             scope = self._stake(order)[2] if is_known else (about.provider, None, None)
             row = second.row(scope)
-            _count_outcome(row, about.outcome)
-            _count_code(row, about.code)
+            count_outcome(row, about.outcome)
+            count_code(row, about.code)
         elif what != notes.NOTHING:
             self._count_move(second, note)
 
@@ -205,8 +192,8 @@ class Tally:
         if what == notes.ANSWERED:
             bucket = delay_bucket(at_ms - submitted_at)
             row.delays[bucket] = row.delays.get(bucket, 0) + 1
-            _count_outcome(row, about.outcome)
-            _count_code(row, about.code)
+            count_outcome(row, about.outcome)
+            count_code(row, about.code)
         elif what == notes.TIMED_OUT:
             row.timed_out += 1
             row.overdue_orders += 1
@@ -216,7 +203,7 @@ class Tally:
         elif what in (notes.LATE, notes.LATE_OPEN, notes.LATE_GONE):
             row.returned_late += 1
             money.returned_late_minor += amount
-            _count_code(row, about.code)
+            count_code(row, about.code)
         if what in (notes.GONE, notes.LATE_OPEN):
             row.open_orders -= 1
         if what in (notes.FORGOTTEN, notes.LATE):
@@ -230,28 +217,19 @@ def _count_submission(second: Second, submission: Submission) -> None:
     row = second.row((submission.provider, submission.merchant, submission.kind))
     row.submitted += 1
     if submission.currency is not None:
-        put_money(row, submission.currency).open_minor += submission.amount_minor or 0
+        put_money(row, submission.currency).open_minor += counted(submission.amount_minor)
 
 
 def _count_of_return(row: StatsRow, note: Note) -> None:
     _, what, about, order = note
     if what == notes.HELD:
         row.held += 1
-        _count_code(row, about.code)
+        count_code(row, about.code)
     elif what == notes.CONFLICTING:
         row.conflicting += 1
     else:
         row.unmatched += 1
         row.unmatched_ids = first_ids(row.unmatched_ids, order.decode())
-
-
-def _count_outcome(row: StatsRow, outcome: str) -> None:
-    setattr(row, outcome, getattr(row, outcome) + 1)
-
-
-def _count_code(row: StatsRow, code: str | None) -> None:
-    if code is not None:
-        row.codes[code] = row.codes.get(code, 0) + 1
 
 
 def _rows_of(value: bytes) -> dict[Scope, StatsRow]:

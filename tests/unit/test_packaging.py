@@ -61,7 +61,7 @@ def packed_in(wheel: Path) -> set[str]:
 
 
 def files_of_packages() -> set[str]:
-    """All but what tools made: a lane may lie there for several Pythons."""
+    """All but what tools made, perhaps for several Pythons."""
     return {
         str(path.relative_to(ROOT))
         for package in ("schemas", "streams")
@@ -97,18 +97,19 @@ def test_the_lock_covers_what_the_project_asks_for(requirement: Requirement) -> 
     assert all(version in requirement.specifier for version in versions)
 
 
-def test_the_wheel_holds_every_file_of_both_packages_and_the_lane_for_this_python(
+def test_the_wheel_holds_every_file_of_both_packages_and_what_was_compiled_for_this_python(
     tmp_path: Path,
 ) -> None:
     made = build_wheel(tmp_path, compiler=None)
 
     packed = packed_in(made.wheel)
-    assert packed == files_of_packages() | {f"streams/core/lane{EXT_SUFFIX}"}
+    compiled = {f"streams/core/compiled/{module}{EXT_SUFFIX}" for module in ("cells", "lane")}
+    assert packed == files_of_packages() | compiled
     assert "schemas/json/order-submitted.json" in packed
     assert not made.wheel.name.endswith("-none-any.whl")
 
 
-def test_without_a_c_compiler_the_wheel_has_no_lane_and_the_one_who_builds_it_is_told(
+def test_without_a_c_compiler_the_wheel_is_python_alone_and_the_one_who_builds_it_is_told(
     tmp_path: Path,
 ) -> None:
     made = build_wheel(tmp_path, compiler="no-such-compiler")

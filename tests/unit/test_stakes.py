@@ -4,7 +4,7 @@ import pytest
 
 from schemas.events import Submission
 from streams.core.packing import pack_fresh
-from streams.core.stakes import scope_of, stake_of
+from streams.core.stakes import AMOUNT_COUNTED_MAX, counted, scope_of, stake_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,12 @@ def test_a_stake_is_when_how_much_and_of_which_scope(
 
     assert (submitted_at, amount, currency) == (1_767_225_600_000, money[0] or 0, money[1])
     assert scope_of(key) == (provider, merchant, kind)
+
+
+@pytest.mark.parametrize("amount", [2**63 - 1, -(2**63)])
+def test_an_absurd_amount_is_counted_as_the_largest_that_is(amount: int) -> None:
+    submission = Submission("order-1", 1_767_225_600_000, amount_minor=amount, currency="EUR")
+    packed = pack_fresh(submission, 7, ("a-rule", 1_000, "info"), effect_ms=5)
+
+    assert abs(counted(amount)) == AMOUNT_COUNTED_MAX
+    assert stake_of(packed)[1] == counted(amount)

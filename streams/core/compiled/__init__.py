@@ -1,4 +1,8 @@
-"""The quick lane of plain records, where it was compiled; a tracker without one is only slower."""
+"""What of the core is compiled, where there was a C compiler; without it the core is only slower.
+
+`lane` works plain records, `cells` counts them. Each does in every byte what the Python that it
+stands in for does.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -7,13 +11,13 @@ from streams.core.rules import Rules
 from streams.core.sequence import Entry
 
 try:
-    from streams.core import lane
+    from streams.core.compiled import cells, lane
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    lane = None  # type: ignore[assignment] # It may be missing.
+    cells = lane = None  # type: ignore[assignment] # They may be missing.
 
 
-def is_compiled() -> bool:
-    """Whether trackers have their lane."""
+def is_there() -> bool:
+    """Whether it was compiled."""
     return lane is not None
 
 
@@ -21,4 +25,4 @@ def lane_of(
     book: Book, rules: Rules, others: Callable[[Sequence[Entry]], None]
 ) -> "lane.Lane | None":
     """A tracker's own, over its book; `others` works the records that are not plain."""
-    return lane.Lane(book, rules, others) if is_compiled() else None
+    return lane.Lane(book, rules, others) if is_there() else None

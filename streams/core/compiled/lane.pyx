@@ -14,14 +14,14 @@ import sys
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from schemas.events import Return, Submission
 from schemas.records import Record
-from schemas.stats import Money, StatsRow
 from streams.core import closed as of_closed
+from streams.core.compiled.cells cimport Cell, new_cell
+from streams.core.compiled.structs cimport get, get_number, place_of
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT
 from streams.core.rules import CACHE_MAX
@@ -32,23 +32,17 @@ cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
-cdef extern from "structmember.h":
-    ctypedef struct PyMemberDef:
-        Py_ssize_t offset
-    ctypedef struct PyMemberDescrObject:
-        PyMemberDef* d_member
-
 cdef extern from "blake2b.h":
     const size_t BLOCK_BYTES
     void order_hash(const char* text, size_t length, char* digest) noexcept
-    const char* LANE_SOURCE
+    const char* COMPILED_FROM
 
 if sys.byteorder != "little":
     raise ImportError("the packed form is written as this machine does not store numbers")
 assert (SENT_AT, CARD_AT, TEXTS_AT) == (11, 41, 48), "the packed form was changed"
 assert (of_closed.ENTRY_BYTES, of_closed.HASH_BYTES) == (24, 16), "closed entries were changed"
 
-SOURCE = LANE_SOURCE.decode()  # So that a test sees that it is of the source beside it.
+SOURCE = COMPILED_FROM.decode()  # So that a test sees that it is of the source beside it.
 
 cdef enum:
     OPEN = 1
@@ -64,74 +58,25 @@ cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
 
 
-# Fields of structs, by where they stand: a tenth of an attribute's time.
-
-cdef Py_ssize_t at(object struct, str name) except -1:
-    descriptor = vars(struct)[name]
-    assert type(descriptor).__name__ == "member_descriptor", f"{struct} lays out {name} otherwise"
-    return (<PyMemberDescrObject*>descriptor).d_member.offset
-
-cdef Py_ssize_t RECORD_KEY = at(Record, "key")
-cdef Py_ssize_t SUBMITTED_AT = at(Submission, "submitted_at")
-cdef Py_ssize_t OWN_WITHIN = at(Submission, "return_within_ms")
-cdef Py_ssize_t SENT_ATTEMPT = at(Submission, "attempt")
-cdef Py_ssize_t AMOUNT = at(Submission, "amount_minor")
+cdef Py_ssize_t RECORD_KEY = place_of(Record, "key")
+cdef Py_ssize_t SUBMITTED_AT = place_of(Submission, "submitted_at")
+cdef Py_ssize_t OWN_WITHIN = place_of(Submission, "return_within_ms")
+cdef Py_ssize_t SENT_ATTEMPT = place_of(Submission, "attempt")
+cdef Py_ssize_t AMOUNT = place_of(Submission, "amount_minor")
 cdef Py_ssize_t[TEXTS] TEXT_PLACES  # The first is the rule's name, which is no field.
 for _number, _name in enumerate(TEXT_FIELDS):
-    TEXT_PLACES[_number + 1] = at(Submission, _name)
-cdef Py_ssize_t ATTEMPT = at(Return, "attempt")
-cdef Py_ssize_t OUTCOME = at(Return, "outcome")
-cdef Py_ssize_t CODE = at(Return, "code")
-cdef Py_ssize_t SLIPS = at(Return, "slips")
-cdef Py_ssize_t ROW_SUBMITTED = at(StatsRow, "submitted")
-cdef Py_ssize_t ROW_DELAYS = at(StatsRow, "delays")
-cdef Py_ssize_t ROW_CODES = at(StatsRow, "codes")
-cdef Py_ssize_t OPEN_MINOR = at(Money, "open_minor")
+    TEXT_PLACES[_number + 1] = place_of(Submission, _name)
+cdef Py_ssize_t ATTEMPT = place_of(Return, "attempt")
+cdef Py_ssize_t OUTCOME = place_of(Return, "outcome")
+cdef Py_ssize_t CODE = place_of(Return, "code")
+cdef Py_ssize_t SLIPS = place_of(Return, "slips")
 cdef dict FINAL = {outcome: number for number, outcome in enumerate(FINAL_OUTCOMES)}
-cdef Py_ssize_t[3] ROW_OUTCOMES
-for _number, _outcome in enumerate(FINAL_OUTCOMES):
-    ROW_OUTCOMES[_number] = at(StatsRow, _outcome)
-
-
-cdef inline object get(object struct, Py_ssize_t offset):
-    return <object>(<PyObject**>(<char*><PyObject*>struct + offset))[0]
-
-
-cdef inline int64_t get_number(object struct, Py_ssize_t offset, int64_t absent) except? -1:
-    value = get(struct, offset)
-    return absent if value is None else <int64_t>value
-
-
-cdef inline int add_to(object struct, Py_ssize_t offset, int64_t more) except -1:
-    cdef PyObject** place = <PyObject**>(<char*><PyObject*>struct + offset)
-    cdef PyObject* before = place[0]
-    cdef object total = <int64_t>(<object>before) + more
-    Py_INCREF(total)
-    place[0] = <PyObject*>total
-    Py_DECREF(<object>before)
-    return 0
-
-
-cdef inline int count_up(dict counts, object key) except -1:
-    cdef PyObject* count = PyDict_GetItem(counts, key)
-    counts[key] = 1 if count == NULL else <int64_t>(<object>count) + 1
-    return 0
 
 
 cdef inline int64_t number_at(const char* place) noexcept:
     cdef int64_t number
     memcpy(&number, place, 8)
     return number
-
-
-cdef inline int delay_bucket(int64_t delay_ms) noexcept:
-    """As in schemas.stats."""
-    cdef int octave = 0
-    if delay_ms < 8:
-        return <int>delay_ms if delay_ms > 0 else 0
-    while delay_ms >> octave >= 8:
-        octave += 1
-    return octave * 4 + <int>(delay_ms >> octave)
 
 
 cdef class Terms:
@@ -154,7 +99,7 @@ cdef class Terms:
 cdef class Lane:
     """The plain records of one tracker."""
     cdef object book, closed, timers, rules, others, notes
-    cdef dict orders, changed, buckets, terms, cells
+    cdef dict orders, changed, buckets, terms, cells, by_face, faces
     cdef list closings, shelves
     cdef tuple keys
     cdef int64_t first_bucket, hints, now_s, remember_ms, shelf_mask, closed_count
@@ -166,7 +111,7 @@ cdef class Lane:
         self.rules, self.others = rules, others
         self.orders = book.orders
         self.remember_ms = book.closed.remember_ms
-        self.keys = tuple(at(Submission, key) for key in rules.keys)
+        self.keys = tuple(place_of(Submission, key) for key in rules.keys)
         self.terms = {}
 
     def work(self, entries, notes, int64_t withheld_until_ms) -> None:
@@ -200,6 +145,7 @@ cdef class Lane:
     cdef int _turn(self) except -1:
         if self.notes is not None:
             self.now_s, self.cells = self.notes.now_s, self.notes.cells
+            self.by_face, self.faces = self.notes.by_face, self.notes.faces
         return 0
 
     cdef bint _work_one(self, tuple entry, int64_t arrival) except -1:
@@ -355,37 +301,44 @@ cdef class Lane:
     # Counting.
 
     cdef int _count_opened(self, int64_t arrival, int64_t amount, bytes packed) except -1:
-        cell = self._cell(arrival, packed)
-        if cell is None:
-            self.notes.opened(arrival, amount, packed)
-            return self._turn()
-        add_to(cell[0], ROW_SUBMITTED, 1)
-        return add_to(cell[1], OPEN_MINOR, amount) if amount else 0
+        cdef PyObject* cell = self._cell(arrival, packed)
+        if cell != NULL:
+            return (<Cell>cell).count_opened(amount)
+        self.notes.opened(arrival, amount, packed)
+        return self._turn()
 
     cdef int _count_answered(
         self, int64_t arrival, object back, bytes packed, int outcome
     ) except -1:
-        cdef int64_t amount
-        cell = self._cell(arrival, packed)
-        if cell is None:
-            self.notes.answered(arrival, back, packed)
-            return self._turn()
-        amount = number_at(PyBytes_AS_STRING(packed) + 32)
-        if amount:
-            add_to(cell[1], OPEN_MINOR, -amount)
-        delay_ms = arrival - number_at(PyBytes_AS_STRING(packed) + 12)
-        count_up(<dict>get(cell[0], ROW_DELAYS), delay_bucket(delay_ms))
-        code = get(back, CODE)
-        if code is not None:
-            count_up(<dict>get(cell[0], ROW_CODES), code)
-        return add_to(cell[0], ROW_OUTCOMES[outcome], 1)
+        cdef PyObject* cell = self._cell(arrival, packed)
+        cdef const char* head = PyBytes_AS_STRING(packed)
+        cdef int64_t delay_ms = arrival - number_at(head + 12)
+        if cell != NULL:
+            return (<Cell>cell).count_answered(
+                outcome, get(back, CODE), delay_ms, number_at(head + 32)
+            )
+        self.notes.answered(arrival, back, packed)
+        return self._turn()
 
-    cdef tuple _cell(self, int64_t arrival, bytes packed):
+    cdef PyObject* _cell(self, int64_t arrival, bytes packed) except? NULL:
+        """Where the order is counted; NULL where that is not known yet."""
+        cdef bytes card = packed[CARD_BEGINS:]
         cdef PyObject* cell
+        cdef PyObject* face
         if arrival // 1000 != self.now_s:
-            return None
-        cell = PyDict_GetItem(self.cells, packed[CARD_BEGINS:])
-        return None if cell == NULL else <tuple>cell
+            return NULL
+        cell = PyDict_GetItem(self.cells, card)
+        if cell != NULL:
+            return cell
+        face = PyDict_GetItem(self.faces, card)
+        if face == NULL:
+            return NULL
+        cell = PyDict_GetItem(self.by_face, <tuple>face)
+        if cell == NULL:
+            self.by_face[<tuple>face] = new_cell(<tuple>face)
+            cell = PyDict_GetItem(self.by_face, <tuple>face)
+        self.cells[card] = <object>cell
+        return cell
 
 
 def hash_of(bytes key) -> bytes:

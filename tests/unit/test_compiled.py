@@ -1,20 +1,23 @@
-"""The compiled lane of plain records: the same in every byte as the tracker without it."""
+"""What is compiled of the core does in every byte what the Python does that it stands in for."""
 
 import gc
-import hashlib
 import random
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hatch_build import digest_of
 from schemas.events import Return, Submission
 from schemas.records import RETURNED, SUBMITTED, Problem, Record, Unreadable
+from schemas.stats import SCOPES_A_SECOND_MAX, StatsJson, encode_stats
 from streams.core import compiled
-from streams.core.closed import ENTRY_BYTES, order_hash
+from streams.core.closed import order_hash
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.rules import Policy, Rule, Rules, single_rule
@@ -22,7 +25,7 @@ from streams.core.sequence import Entry
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
 
-lane = pytest.importorskip("streams.core.lane", reason="there was no C compiler")
+lane = pytest.importorskip("streams.core.compiled.lane", reason="there was no C compiler")
 
 ROOT: Final = Path(__file__).parents[2]
 START_MS: Final = 1_767_225_600_000
@@ -83,6 +86,15 @@ _steps = st.lists(
 )
 
 
+@dataclass(frozen=True)
+class Case:
+    """Records in the order of a sequence, and how they are judged."""
+
+    entries: list[Entry]
+    policy: Policy
+    withheld_ms: int = 0
+
+
 def entries_of(steps: list[Any]) -> list[Entry]:
     """Records in the order of a sequence; some came in behind the frontier."""
     entries: list[Entry] = []
@@ -95,87 +107,115 @@ def entries_of(steps: list[Any]) -> list[Entry]:
     return entries
 
 
-class Run:
-    """A tracker and its counts, and everything that can be seen of them."""
+@dataclass
+class Seen:
+    """Everything that can be seen of a tracker and its counts after they worked records."""
 
-    def __init__(self, policy: Policy, *, withheld_ms: int, has_lane: bool) -> None:
-        history = History(gap_until_ms=START_MS + withheld_ms)
-        with pytest.MonkeyPatch.context() as patch:
-            if not has_lane:
-                patch.setattr(compiled, "lane", None)
-            self.tracker = Tracker(Place("s", "r", 0), policy, history)
-        self.tally = Tally(0)
-        self.tracker.notes = self.tally.notes
-        self.told: list[Decision] = []
+    told: list[Decision]
+    taken: list[Any]
+    book: list[Any]
+    counts: list[Any]
 
-    def work(self, entries: list[Entry]) -> None:
-        self.told += self.tracker.apply(entries)
-        self.told += self.tracker.advance(entries[-1][0], 5)
-        self.tally.count()
 
-    def seen(self) -> list[Any]:
-        book, closed, timers = self.tracker.book, self.tracker.book.closed, self.tracker.book.timers
-        rows = {
-            (at, row.scope): row
-            for at, second in self.tally._open.items()
-            for row in second.rows.values()
-        }
-        return [
-            self.told,
-            self.tracker.counts,
+def work(case: Case, sizes: list[int], *, is_compiled: bool) -> Seen:
+    """In portions of these sizes, a checkpoint being made after every fourth."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_compiled:
+            patch.setattr(compiled, "lane", None)
+            patch.setattr(compiled, "cells", None)
+        history = History(gap_until_ms=START_MS + case.withheld_ms)
+        tracker, tally = Tracker(Place("s", "r", 0), case.policy, history), Tally(0)
+        tracker.notes = tally.notes
+        seen = Seen([], [], [], [])
+        at, turn = 0, 0
+        while at < len(case.entries):
+            entries = case.entries[at : at + sizes[turn % len(sizes)]]
+            at, turn = at + len(entries), turn + 1
+            seen.told += tracker.apply(entries)
+            seen.told += tracker.advance(entries[-1][0], 5)
+            tally.count()
+            tally.pass_to(min(entries[-1][0], tracker.book.timers.next_ms() or entries[-1][0]))
+            if turn % 4 == 3:
+                seen.taken += [tracker.book.take_changes(), encoded(*tally.take())]
+        book, closed, timers = tracker.book, tracker.book.closed, tracker.book.timers
+        seen.book = [
             list(book.orders.items()),
             (list(book.changed.items()), book.closings, book.states()),
             (closed.shelves, closed.full_mask, closed.count),
             (timers.buckets, timers.hints, timers.next_ms()),
-            rows,
         ]
+        seen.counts = [tracker.counts, encoded(*tally.take())]
+    return seen
+
+
+def encoded(records: list[StatsJson], kept: dict[int, bytes | None]) -> list[Any]:
+    """What is told to the byte; of what is kept the order in its maps is of no concern."""
+    read = {at: value and msgspec.json.decode(value) for at, value in kept.items()}
+    return [list(map(encode_stats, records)), read]
 
 
 @settings(max_examples=400)
 @given(
     steps=_steps,
-    cuts=st.lists(st.integers(1, 9), min_size=1),
+    sizes=st.lists(st.integers(1, 9), min_size=1),
     policy=st.sampled_from(POLICIES),
     withheld_ms=st.sampled_from([0, 0, 800]),
 )
 def test_whatever_comes_both_know_and_tell_the_same(
-    steps: list[Any], cuts: list[int], policy: Policy, withheld_ms: int
+    steps: list[Any], sizes: list[int], policy: Policy, withheld_ms: int
 ) -> None:
-    entries = entries_of(steps)
-    runs = [Run(policy, withheld_ms=withheld_ms, has_lane=it) for it in (True, False)]
+    case = Case(entries_of(steps), policy, withheld_ms)
 
-    at = part = 0
-    while at < len(entries):
-        size = cuts[part % len(cuts)]
-        for run in runs:
-            run.work(entries[at : at + size])
-            if part % 4 == 3:
-                run.seen().append(run.tracker.book.take_changes())
-        at, part = at + size, part + 1
-
-    assert runs[0].seen() == runs[1].seen()
+    assert work(case, sizes, is_compiled=True) == work(case, sizes, is_compiled=False)
 
 
 def test_many_orders_fill_the_same_shelves_and_leave_them_again() -> None:
     dice = random.Random(5)
-    runs = [Run(POLICIES[0], withheld_ms=0, has_lane=it) for it in (True, False)]
     steps: list[Any] = []
     for number in range(4_000):
-        key = b"order-%d" % number
-        sent = Submission("of no concern", START_MS + number, provider=f"p{number % 7}")
-        steps.append((key, (SUBMITTED, sent), dice.choice([0, 1, 3]), False))
-        back = Return("of no concern", START_MS, dice.choice(["accepted", "rejected"]))
+        key, wait_ms = b"order-%d" % number, dice.choice([0, 1, 3])
+        back = Return("", START_MS, dice.choice(["accepted", "rejected"]))
+        steps.append((key, (SUBMITTED, Submission("", START_MS + number)), wait_ms, False))
         steps.append((key, (RETURNED, back), 0, False))
-    entries = entries_of(steps)
+    case = Case(entries_of(steps), POLICIES[0])
 
-    for at in range(0, len(entries), 500):
-        for run in runs:
-            run.work(entries[at : at + 500])
+    seen = work(case, [500], is_compiled=True)
 
-    assert runs[0].seen() == runs[1].seen()
-    assert 0 < runs[0].tracker.book.closed.count < 4_000
-    assert len(runs[0].tracker.book.closings) == 4_000
-    assert {len(it) for it in runs[0].tracker.book.closings} == {ENTRY_BYTES}
+    assert seen == work(case, [500], is_compiled=False)
+    closed = seen.book[2]
+    assert 0 < closed[2] < 4_000
+    assert len(closed[0]) > 50
+
+
+@pytest.mark.parametrize("scopes", [3, SCOPES_A_SECOND_MAX - 1, SCOPES_A_SECOND_MAX + 1])
+def test_a_second_with_many_scopes_delays_codes_and_currencies_has_the_same_rows(
+    scopes: int,
+) -> None:
+    dice = random.Random(scopes)
+    steps: list[Any] = []
+    for number in range(3 * scopes + 600):
+        sent = Submission(
+            "",
+            START_MS - dice.choice([0, 1, 20, 500, 70_000, number**2]),
+            provider=f'p"{number % scopes}é',
+            return_within_ms=30 * 86_400_000,
+            player=dice.choice([None, f"player {number}"]),
+            amount_minor=dice.choice([0, 5, 2**40]),
+            currency=dice.choice(["EUR", "USD"] if number % 7 else ["EUR"]),
+        )
+        code = f"C{number % 40}" if number % 3 == 0 else None
+        back = Return("", START_MS, dice.choice(["accepted", "cancelled"]), code=code)
+        steps.append((b"order-%d" % number, (SUBMITTED, sent), 0, False))
+        steps.append((b"order-%d" % number, (RETURNED, back), 0, False))
+    steps.append((b"the last", (SUBMITTED, Submission("", START_MS)), 4_000, False))
+    case = Case(entries_of(steps), POLICIES[0])
+
+    seen = work(case, [50_000], is_compiled=True)
+
+    assert seen == work(case, [50_000], is_compiled=False)
+    (told,) = seen.counts[1][0]
+    (second,) = msgspec.json.decode(told)["seconds"]
+    assert len(second["rows"]) == min(scopes, SCOPES_A_SECOND_MAX)
 
 
 @given(key=st.binary(max_size=128))
@@ -188,11 +228,8 @@ def test_a_key_of_more_than_a_block_is_refused() -> None:
         lane.hash_of(b"x" * 129)
 
 
-def test_it_was_compiled_from_the_source_beside_it() -> None:
-    folder = ROOT / "streams/core"
-    source = b"".join((folder / name).read_bytes() for name in ("lane.pyx", "blake2b.h"))
-
-    assert hashlib.sha256(source).hexdigest() == lane.SOURCE, "install the project anew"
+def test_it_was_compiled_from_the_sources_beside_it() -> None:
+    assert digest_of(ROOT) == lane.SOURCE, "install the project anew"
 
 
 def test_when_a_run_is_over_nothing_is_held_and_nothing_let_go_too_often() -> None:
@@ -203,15 +240,13 @@ def test_when_a_run_is_over_nothing_is_held_and_nothing_let_go_too_often() -> No
         sent = Submission("", START_MS, provider=provider, amount_minor=7_000, currency=currency)
         steps.append((key, (SUBMITTED, sent), 3, False))
         steps.append((key, (RETURNED, Return("", START_MS, "accepted", code=code)), 3, False))
-    entries = entries_of(steps)
-    watched = [provider, code, currency, *keys, *entries, *(entry[3] for entry in entries)]
+    case = Case(entries_of(steps), POLICIES[1])
+    events = [entry[3] for entry in case.entries]
+    watched = [provider, code, currency, *keys, *case.entries, *events]
     counts = []
 
     for _ in range(3):
-        run = Run(POLICIES[1], withheld_ms=0, has_lane=True)
-        run.work(entries)
-        run.tally.take()
-        del run
+        work(case, [100], is_compiled=True)
         gc.collect()
         counts.append(list(map(sys.getrefcount, watched)))
 

@@ -1,0 +1,16 @@
+"""What cells.pyx gives, for the type checker."""
+
+from schemas.events import Return
+from schemas.stats import Money, StatsRow
+from streams.core.gauges import Gauges, Scope
+from streams.core.seconds import Second
+
+class Cell:
+    scope: Scope
+    currency: str | None
+    def __init__(self, scope: Scope, currency: str | None) -> None: ...
+    def opened(self, amount: int) -> None: ...
+    def answered(self, returned: Return, delay_ms: int, amount: int) -> None: ...
+    def flush(self, row: StatsRow, money: Money) -> None: ...
+
+def closed(second_s: int, second: Second, gauges: Gauges) -> tuple[int, bytes] | None: ...
