@@ -94,6 +94,8 @@ class Judge:
         else:
             for part in self.account.parts(entries):
                 self._advance(part[0][0])
+                if self.tracker.book.has_changes():  # An order forgotten now may open anew in it.
+                    self._note(self.account, ())
                 self._sort_out(self.tracker.apply(part))
                 self._note(self.account, part)
             self._advance(frontier_ms)

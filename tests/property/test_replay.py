@@ -144,3 +144,18 @@ def test_the_statement_agrees_with_the_alerts(case: Case, some: list[tuple[int, 
     assert sum(ends.values()) == run.statement.totals.orders.total()
     still_open = sum(packed[0] == 1 for packed in run.judge.tracker.book.orders.values())
     assert ends[UNDECIDED] == still_open
+
+
+def test_an_order_that_is_sent_anew_right_after_it_was_forgotten_has_two_ends() -> None:
+    steps = [
+        logs.Step(SUBMITTED, "a", 0, (("attempt", 3), ("ago_ms", 3_000))),  # Times out at once.
+        logs.Step(SUBMITTED, "a", 1_501, (("ago_ms", 3_000),)),
+        logs.Step(RETURNED, "a", 1, (("outcome", "accepted"),)),
+    ]
+    log = logs.logs_of(steps)
+    run = Run(Case(log, logs.TERMS[2], logs.end_of(log)))
+
+    run.read([])
+
+    assert [alert.type for alert in run.told] == ["timed_out", "timed_out", "returned_late"]
+    assert [(row["attempt"], row["end"]) for row in run.rows()] == [(3, TIMED_OUT), (1, LATE)]
