@@ -43,10 +43,10 @@ _PLAIN: Final = Envelope(structured=False, traceparent=None)
 # JSON so short cannot be nested deeper than pydantic reads it, so that both take the same.
 PLAIN_BYTES_MAX: Final = 400
 
-_decode_submission = msgspec.json.Decoder(Submission).decode
-_decode_return = msgspec.json.Decoder(Return).decode
-_REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError)
-_CURRENCIES: Final[set[str | None]] = {None}  # Seen and right: at most 26^3.
+decode_submission = msgspec.json.Decoder(Submission).decode
+decode_return = msgspec.json.Decoder(Return).decode
+REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError)
+CURRENCIES: Final[set[str | None]] = {None}  # Seen and right: at most 26^3.
 
 # The validators are untyped; these names say what they return. They raise ValidationError only.
 _submission_of = cast(
@@ -106,15 +106,15 @@ def read_submissions(records: Iterable[Record]) -> list[Event]:
         value = record.value
         if value is not None and len(value) <= PLAIN_BYTES_MAX and not record.headers:
             try:
-                event = _decode_submission(value)
-            except _REFUSED:
+                event = decode_submission(value)
+            except REFUSED:
                 pass
             else:
                 if (
                     value.isascii()
                     and event.order_id.encode() == record.key
                     and event.submitted_at <= record.timestamp_ms + DAY_MS
-                    and event.currency in _CURRENCIES
+                    and event.currency in CURRENCIES
                     and (event.amount_minor is None) == (event.currency is None)
                     and event.traceparent is None
                 ):
@@ -131,15 +131,15 @@ def read_returns(records: Iterable[Record]) -> list[Event]:
         value = record.value
         if value is not None and len(value) <= PLAIN_BYTES_MAX and not record.headers:
             try:
-                event = _decode_return(value)
-            except _REFUSED:
+                event = decode_return(value)
+            except REFUSED:
                 pass
             else:
                 if (
                     value.isascii()
                     and event.order_id.encode() == record.key
                     and event.returned_at <= record.timestamp_ms + DAY_MS
-                    and event.currency in _CURRENCIES
+                    and event.currency in CURRENCIES
                     and (event.amount_minor is None) == (event.currency is None)
                     and not event.slips
                 ):
@@ -154,10 +154,10 @@ def quick_submission(value: bytes | None) -> Submission | None:
     if value is None or len(value) > PLAIN_BYTES_MAX or not (value.isascii() or _is_utf8(value)):
         return None
     try:
-        submission = _decode_submission(value)
-    except _REFUSED:
+        submission = decode_submission(value)
+    except REFUSED:
         return None
-    return submission if submission.currency in _CURRENCIES else None
+    return submission if submission.currency in CURRENCIES else None
 
 
 def quick_return(value: bytes | None) -> Return | None:
@@ -165,17 +165,17 @@ def quick_return(value: bytes | None) -> Return | None:
     if value is None or len(value) > PLAIN_BYTES_MAX or not (value.isascii() or _is_utf8(value)):
         return None
     try:
-        returned = _decode_return(value)
-    except _REFUSED:
+        returned = decode_return(value)
+    except REFUSED:
         return None
     if returned.slips:  # A field of the value that is called so: not ours.
         return None
-    return returned if returned.currency in _CURRENCIES else None
+    return returned if returned.currency in CURRENCIES else None
 
 
 def _note_currency(currency: str | None) -> None:
     if currency is not None:
-        _CURRENCIES.add(currency)
+        CURRENCIES.add(currency)
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -12,10 +12,10 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from schemas.alerts import Alert
-from schemas.codec import read_returns, read_submissions
 from schemas.deadletters import DeadLetter
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
+from streams.core import compiled
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.rules import Policy
@@ -41,9 +41,10 @@ DECISIONS_MAX: Final = 5_000  # Waiting to be written; with more, no further rec
 OVERDUE_ORDERS_MAX: Final = 2_000  # Settled in one step, so that reading goes on beside them.
 LETTERS_BYTES_MAX: Final = 8 * 1024 * 1024  # Of dead letters waiting to be written.
 BUFFERED_BYTES_MAX: Final = 32 * 1024 * 1024  # Of one side, by the size of its last records.
+RECORDS_WEIGHED: Final = 100  # The last so many of a stretch.
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead is held back.
 
-_READERS: Final = (read_submissions, read_returns)
+_READERS: Final = compiled.readers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Watch:
         self.held = False  # While set, nothing is decided; what is read waits.
         self.counts: Counter[str] = Counter()
         self.records_read = [0, 0]  # By side.
-        self._record_bytes = [0, 0]  # Of a record, on average, in the stretch read last.
+        self._record_bytes = [0, 0]  # Of a record, in the mean of the last.
         marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
         self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
         self.tracker = Tracker(duty.place(partition), duty.policy, history_of(header))
@@ -136,8 +137,9 @@ class Watch:
         self.sequence.feed(side, Stretch(*bounds, records, _READERS[side](records)))
         self.records_read[side] += len(records)
         if records:
-            total = sum(len(record.value) for record in records if record.value is not None)
-            self._record_bytes[side] = total // len(records)
+            last = records[-RECORDS_WEIGHED:]
+            total = sum(len(record.value) for record in last if record.value is not None)
+            self._record_bytes[side] = total // len(last)
 
     def withhold_open(self) -> list[str]:
         """Tell no time-out of the orders that are open now; their ids."""

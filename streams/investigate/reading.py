@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from schemas.codec import read_returns, read_submissions
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core import compiled
 from streams.core.sequence import Entry, Mark, Stretch
 from streams.core.sequence import Sequence as RecordSequence
 from streams.investigate.stretch import Portion
 
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead waits.
 
-_READERS: Final = (read_submissions, read_returns)
+_READERS: Final = compiled.readers()
 
 
 class Works(Protocol):

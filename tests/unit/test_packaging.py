@@ -103,7 +103,9 @@ def test_the_wheel_holds_every_file_of_both_packages_and_what_was_compiled_for_t
     made = build_wheel(tmp_path, compiler=None)
 
     packed = packed_in(made.wheel)
-    compiled = {f"streams/core/compiled/{module}{EXT_SUFFIX}" for module in ("cells", "lane")}
+    compiled = {
+        f"streams/core/compiled/{module}{EXT_SUFFIX}" for module in ("cells", "lane", "reading")
+    }
     assert packed == files_of_packages() | compiled
     assert "schemas/json/order-submitted.json" in packed
     assert not made.wheel.name.endswith("-none-any.whl")

@@ -1,24 +1,33 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
-`lane` works plain records, `cells` counts them. Each does in every byte what the Python that it
-stands in for does.
+`reading` reads plain records, `lane` works them, `cells` counts them. Each does in every byte what
+the Python does that it stands in for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from schemas import codec
+from schemas.codec import Event
+from schemas.records import Record
 from streams.core.book import Book
 from streams.core.rules import Rules
 from streams.core.sequence import Entry
 
 try:
-    from streams.core.compiled import cells, lane
+    from streams.core.compiled import cells, lane, reading
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    cells = lane = None  # type: ignore[assignment] # They may be missing.
+    cells = lane = reading = None  # type: ignore[assignment] # They may be missing.
 
 
 def is_there() -> bool:
     """Whether it was compiled."""
     return lane is not None
+
+
+def readers() -> tuple[Callable[[Iterable[Record]], list[Event]], ...]:
+    """What reads the values of submissions, and of returns."""
+    read = reading if is_there() else codec
+    return read.read_submissions, read.read_returns
 
 
 def lane_of(

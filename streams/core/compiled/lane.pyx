@@ -15,7 +15,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcpy
 
 from schemas.events import Return, Submission
 from schemas.records import Record
@@ -54,6 +54,7 @@ cdef enum:
     TEXTS = 7
 
 cdef int64_t SHELF_ENTRIES_MAX = of_closed.SHELF_ENTRIES_MAX
+cdef int64_t NO_BUCKET = -1
 cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
 
@@ -100,9 +101,10 @@ cdef class Lane:
     """The plain records of one tracker."""
     cdef object book, closed, timers, rules, others, notes
     cdef dict orders, changed, buckets, terms, cells, by_face, faces
-    cdef list closings, shelves
+    cdef Terms only_terms
+    cdef list closings, shelves, bucket
     cdef tuple keys
-    cdef int64_t first_bucket, hints, now_s, remember_ms, shelf_mask, closed_count
+    cdef int64_t first_bucket, bucket_start, hints, now_s, remember_ms, shelf_mask, closed_count
     cdef char[HASH_BYTES] hashed
 
     def __init__(self, book, rules, others) -> None:
@@ -113,6 +115,8 @@ cdef class Lane:
         self.remember_ms = book.closed.remember_ms
         self.keys = tuple(place_of(Submission, key) for key in rules.keys)
         self.terms = {}
+        self.only_terms = None if self.keys else Terms(rules.default)
+        self.bucket_start = NO_BUCKET
 
     def work(self, entries, notes, int64_t withheld_until_ms) -> None:
         """Work records in their order."""
@@ -132,7 +136,7 @@ cdef class Lane:
         self.notes = notes
         self.changed, self.closings = self.book.changed, self.book.closings
         self.buckets, self.first_bucket = self.timers.buckets, self.timers.first[0]
-        self.hints = 0
+        self.hints, self.bucket_start = 0, NO_BUCKET
         self.shelves, self.shelf_mask = self.closed.shelves, self.closed.full_mask
         self.closed_count = self.closed.count
         return self._turn()
@@ -183,15 +187,18 @@ cdef class Lane:
         cdef bytes shelf = self.shelves[self._shelf()]
         cdef const char* place = PyBytes_AS_STRING(shelf)
         cdef const char* end = place + len(shelf)
+        cdef int64_t first = number_at(self.hashed), second = number_at(self.hashed + 8)
         while place < end:
-            if memcmp(place, self.hashed, HASH_BYTES) == 0:
+            if number_at(place) == first and number_at(place + 8) == second:
                 return True
             place += ENTRY_BYTES
         return False
 
     cdef Terms _terms_of(self, object sent):
         cdef PyObject* known
-        facts = tuple([get(sent, key) for key in self.keys]) if self.keys else ()
+        if self.only_terms is not None:
+            return self.only_terms
+        facts = tuple([get(sent, key) for key in self.keys])
         known = PyDict_GetItem(self.terms, facts)
         if known != NULL:
             return <Terms>known
@@ -202,12 +209,15 @@ cdef class Lane:
 
     cdef int _remind(self, bytes key, int64_t effect_ms) except -1:
         cdef int64_t start = effect_ms >> TIMER_BITS
-        cdef PyObject* bucket = PyDict_GetItem(self.buckets, start)
-        if bucket == NULL or start == self.first_bucket:
-            self.timers.add(effect_ms, key)
-        else:
-            (<list>bucket).append(key)
-            self.hints += 1
+        cdef PyObject* bucket
+        if start != self.bucket_start:  # Most orders are due soon after the one before.
+            bucket = PyDict_GetItem(self.buckets, start)
+            if bucket == NULL or start == self.first_bucket:
+                self.timers.add(effect_ms, key)
+                return 0
+            self.bucket, self.bucket_start = <list>bucket, start
+        self.bucket.append(key)
+        self.hints += 1
         return 0
 
     # Its answer.
