@@ -15,8 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.transport.thread import SESSION_TIMEOUT_MS
 from tests.broker.orders import Desk
-from tests.broker.test_gaps import cut_off
-from tests.broker.topics import Names, create_topics
+from tests.broker.topics import Names, create_topics, cut_off
 from tests.broker.worker import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -289,7 +288,7 @@ def test_a_lost_stretch_of_the_log_stops_all_until_it_is_accepted(
     wait_for_open(worker, 1)
     assert worker.terminate() == 0
     desk.answer("open")
-    cut_off(bootstrap, names.returned, 1)
+    cut_off(bootstrap, names.returned, {0: 1})
 
     worker.start()
     status = worker.wait_for_end()
