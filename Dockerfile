@@ -1,16 +1,17 @@
 # The worker and its commands, without the development tools, which stay in the first stage.
 
-FROM python:3.13.5-slim AS build
+# The whole image, because it has the C compiler that the core is compiled with.
+FROM python:3.13.5 AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
 # requirements.lock holds the development tools, too, and pip checks hashes only of a whole file.
 # So every wheel of the lock is fetched and checked here, and the install below, which sees nothing
-# but these wheels, takes of them what the project asks for (and hatchling to build it).
+# but these wheels, takes of them what the project asks for (and what builds it).
 COPY requirements.lock ./
 RUN pip download --require-hashes --only-binary :all: -r requirements.lock -d /wheels
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md hatch_build.py ./
 COPY schemas schemas
 COPY streams streams
 RUN python -m venv /opt/returnwatch \

@@ -16,7 +16,7 @@ from setuptools import Distribution, Extension
 from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
 FOLDER = Path("streams/core/compiled")
-MODULES = ("cells", "lane", "reading")
+MODULES = ("cells", "lane", "reading", "shelves")
 NO_COMPILER = (CCompilerError, CompileError, ExecError, LinkError, PlatformError)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from schemas.records import RETURNED, SUBMITTED
 from streams.authorizer import missing_grants, of_topics, partitions_of, refusals
+from streams.core import compiled
 from streams.log_reader import LogReader
 from streams.partitioners import KEYS_LOOKED_AT, Partitioners
 from streams.partitioners import Finding as Hashes
@@ -21,6 +22,11 @@ from streams.topic_admin import Topics
 from streams.topics import TIMESTAMP_TYPE, Finding, Found, counted, wanted_topics
 
 RECORDS_LOOKED_AT_MAX: Final = 20_000  # Of each input, while looking for distinct keys.
+
+NOT_COMPILED: Final = (
+    "missing: everything works, at twice the cost of a record",
+    "Install returnwatch where there is a C compiler and Python's headers.",
+)
 
 _INIT_PRODUCER_ID: Final = 22  # A key of Kafka's protocol.
 
@@ -49,6 +55,8 @@ def configuration(settings: Settings) -> Iterator[Check]:
     policy = load_policy(settings)
     where = "no rules file, one deadline for all" if settings.rules is None else str(settings.rules)
     yield Check("rules", State.OK, f"{len(policy.rules.rules)} ({where})")
+    if not compiled.is_there():
+        yield Check("compiled core", State.WARNING, *NOT_COMPILED)
     is_plain = settings.security_protocol in {"PLAINTEXT", "SSL"}
     if is_plain and settings.sasl_username is not None:
         yield Check(

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from streams import logs
 from streams.channel import Job
+from streams.core import compiled
 from streams.core.rules import Policy
 from streams.interpreter import tune
 from streams.rulebook import load_policy
@@ -17,6 +18,7 @@ from streams.settings import Settings, load_settings
 from streams.settings_values import PROCESSES_MAX
 from streams.supervisor import Supervisor
 
+INSTALL: Final = "install returnwatch where there is a C compiler"
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,8 @@ def worker(
     settings = load_settings() if processes is None else load_settings(processes=processes)
     policy = load_policy(settings)
     logs.set_up(settings.log_level, settings.log_format)
+    if not compiled.is_there():
+        log.warning("the core is not compiled, so a record costs twice as much", hint=INSTALL)
     if settings.processes == 1:
         _work_alone(settings, policy, accept_gap=accept_gap)
     else:

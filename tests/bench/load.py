@@ -20,6 +20,7 @@ class Load:
 
     orders: int
     orders_per_s: int = 5_000  # 20 s until the return: 100,000 orders open at a time.
+    merchants: int = 300  # Of 20 providers; where it is a multiple of 20, as many scopes.
 
     @property
     def records(self) -> int:
@@ -44,7 +45,7 @@ class Load:
     def submitted(self, begin_ms: int) -> Iterator[NewRecord]:
         for number in range(self.orders):
             at_ms = begin_ms + number * 1_000 // self.orders_per_s
-            yield submission(number, at_ms)
+            yield submission(number, at_ms, merchants=self.merchants)
 
     def returned(self, begin_ms: int) -> Iterator[NewRecord]:
         for number in range(self.orders):
@@ -58,13 +59,13 @@ def order_id(number: int) -> str:
     return f"{number:08d}-7a70-4c11-9d6e-{number:012d}"
 
 
-def submission(number: int, at_ms: int) -> NewRecord:
+def submission(number: int, at_ms: int, *, merchants: int = 300) -> NewRecord:
     fields = {
         "order_id": order_id(number),
         "submitted_at": at_ms,
         "kind": "payment",
         "provider": f"provider-{number % 20}",
-        "merchant": f"shop-{number % 300}",
+        "merchant": f"shop-{number % merchants}",
         "amount_minor": 100 + number % 9_000,
         "currency": "EUR",
     }

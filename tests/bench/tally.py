@@ -1,4 +1,4 @@
-"""`python -m tests.bench.tally [--orders N] [--repeat N]`: what counting costs the worker.
+"""`python -m tests.bench.tally [--orders N] [--scopes N]`: what counting costs the worker.
 
 One worker after another goes through the same loaded topics, in turn without counts and with them
 (RETURNWATCH_STATS). With them it also owns the incidents, so the cost of telling these is in it as
@@ -43,12 +43,13 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=300_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--scopes", type=int, default=300, help="provider and merchant, 20 or more")
     parser.add_argument("--only", choices=["worker", "core"])
     arguments = parser.parse_args()
     if arguments.only in (None, "core"):
         core(min(arguments.orders, 40_000), arguments.repeat)
     if arguments.only in (None, "worker"):
-        load = Load(arguments.orders)
+        load = Load(arguments.orders, merchants=arguments.scopes)
         worker(load, partitions=arguments.partitions, repeat=arguments.repeat)
 
 

@@ -14,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hatch_build import MODULES
+
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 EXT_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
@@ -103,9 +105,7 @@ def test_the_wheel_holds_every_file_of_both_packages_and_what_was_compiled_for_t
     made = build_wheel(tmp_path, compiler=None)
 
     packed = packed_in(made.wheel)
-    compiled = {
-        f"streams/core/compiled/{module}{EXT_SUFFIX}" for module in ("cells", "lane", "reading")
-    }
+    compiled = {f"streams/core/compiled/{module}{EXT_SUFFIX}" for module in MODULES}
     assert packed == files_of_packages() | compiled
     assert "schemas/json/order-submitted.json" in packed
     assert not made.wheel.name.endswith("-none-any.whl")

@@ -1,7 +1,7 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
-`reading` reads plain records, `lane` works them, `cells` counts them. Each does in every byte what
-the Python does that it stands in for.
+`reading` reads plain records, `lane` works them, over the `shelves` of closed orders, and `cells`
+counts them. Each does in every byte what the Python does that it stands in for.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -14,13 +14,13 @@ import sys
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from schemas.events import Return, Submission
 from schemas.records import Record
-from streams.core import closed as of_closed
 from streams.core.compiled.cells cimport Cell, new_cell
+from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
 from streams.core.compiled.structs cimport get, get_number, place_of
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT
@@ -32,28 +32,22 @@ cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
-cdef extern from "blake2b.h":
-    const size_t BLOCK_BYTES
-    void order_hash(const char* text, size_t length, char* digest) noexcept
+cdef extern from *:
     const char* COMPILED_FROM
 
 if sys.byteorder != "little":
     raise ImportError("the packed form is written as this machine does not store numbers")
 assert (SENT_AT, CARD_AT, TEXTS_AT) == (11, 41, 48), "the packed form was changed"
-assert (of_closed.ENTRY_BYTES, of_closed.HASH_BYTES) == (24, 16), "closed entries were changed"
 
 SOURCE = COMPILED_FROM.decode()  # So that a test sees that it is of the source beside it.
 
 cdef enum:
     OPEN = 1
     ABSENT = 255
-    ENTRY_BYTES = 24
-    HASH_BYTES = 16
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
     TEXTS = 7
 
-cdef int64_t SHELF_ENTRIES_MAX = of_closed.SHELF_ENTRIES_MAX
 cdef int64_t NO_BUCKET = -1
 cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
@@ -72,12 +66,6 @@ cdef Py_ssize_t OUTCOME = place_of(Return, "outcome")
 cdef Py_ssize_t CODE = place_of(Return, "code")
 cdef Py_ssize_t SLIPS = place_of(Return, "slips")
 cdef dict FINAL = {outcome: number for number, outcome in enumerate(FINAL_OUTCOMES)}
-
-
-cdef inline int64_t number_at(const char* place) noexcept:
-    cdef int64_t number
-    memcpy(&number, place, 8)
-    return number
 
 
 cdef class Terms:
@@ -99,20 +87,20 @@ cdef class Terms:
 
 cdef class Lane:
     """The plain records of one tracker."""
-    cdef object book, closed, timers, rules, others, notes
+    cdef object book, timers, rules, others, notes
     cdef dict orders, changed, buckets, terms, cells, by_face, faces
     cdef Terms only_terms
-    cdef list closings, shelves, bucket
+    cdef Shelves shelves
+    cdef list bucket
     cdef tuple keys
-    cdef int64_t first_bucket, bucket_start, hints, now_s, remember_ms, shelf_mask, closed_count
-    cdef char[HASH_BYTES] hashed
+    cdef int64_t first_bucket, bucket_start, hints, now_s
 
     def __init__(self, book, rules, others) -> None:
         """`others` works the records that are not plain, as they come in between."""
-        self.book, self.closed, self.timers = book, book.closed, book.timers
+        self.book, self.timers = book, book.timers
         self.rules, self.others = rules, others
         self.orders = book.orders
-        self.remember_ms = book.closed.remember_ms
+        self.shelves = Shelves(book.closed)
         self.keys = tuple(place_of(Submission, key) for key in rules.keys)
         self.terms = {}
         self.only_terms = None if self.keys else Terms(rules.default)
@@ -134,17 +122,15 @@ cdef class Lane:
 
     cdef int _take_up(self, notes) except -1:
         self.notes = notes
-        self.changed, self.closings = self.book.changed, self.book.closings
+        self.changed = self.book.changed
         self.buckets, self.first_bucket = self.timers.buckets, self.timers.first[0]
         self.hints, self.bucket_start = 0, NO_BUCKET
-        self.shelves, self.shelf_mask = self.closed.shelves, self.closed.full_mask
-        self.closed_count = self.closed.count
+        self.shelves.take_up(self.book.closings)
         return self._turn()
 
     cdef int _lay_down(self) except -1:
         self.timers.hints += self.hints
-        self.closed.full_mask, self.closed.count = self.shelf_mask, self.closed_count
-        return 0
+        return self.shelves.lay_down()
 
     cdef int _turn(self) except -1:
         if self.notes is not None:
@@ -165,34 +151,20 @@ cdef class Lane:
     cdef bint _open(self, bytes key, object sent, int64_t arrival, int64_t offset) except -1:
         cdef Terms terms
         cdef int64_t effect_ms, within_ms
-        if PyDict_GetItem(self.orders, key) != NULL or len(key) > <Py_ssize_t>BLOCK_BYTES:
-            return False
-        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
-        if self._is_closed():
+        if len(key) > KEY_BYTES_MAX or self.shelves.knows(key):
             return False
         terms = self._terms_of(sent)
         within_ms = terms.within(get(sent, OWN_WITHIN))
         effect_ms = max(get_number(sent, SUBMITTED_AT, 0) + within_ms, arrival)
         packed = pack(sent, terms, within_ms, effect_ms, offset)
-        if packed is None:
+        # One look-up, where nearly always it is not known.
+        if packed is None or PyDict_SetDefault(self.orders, key, packed) != <PyObject*>packed:
             return False
-        self.orders[key] = packed
         PyDict_SetDefault(self.changed, key, False)
         self._remind(key, effect_ms)
         if self.notes is not None:
             self._count_opened(arrival, get_number(sent, AMOUNT, 0), packed)
         return True
-
-    cdef bint _is_closed(self) except -1:
-        cdef bytes shelf = self.shelves[self._shelf()]
-        cdef const char* place = PyBytes_AS_STRING(shelf)
-        cdef const char* end = place + len(shelf)
-        cdef int64_t first = number_at(self.hashed), second = number_at(self.hashed + 8)
-        while place < end:
-            if number_at(place) == first and number_at(place + 8) == second:
-                return True
-            place += ENTRY_BYTES
-        return False
 
     cdef Terms _terms_of(self, object sent):
         cdef PyObject* known
@@ -234,79 +206,14 @@ cdef class Lane:
         named = get_number(back, ATTEMPT, <uint8_t>head[1])
         if head[0] != OPEN or head[2] or number_at(head + 3) < until or named < <uint8_t>head[1]:
             return False
-        if len(key) > <Py_ssize_t>BLOCK_BYTES:
+        if len(key) > KEY_BYTES_MAX:
             return False
-        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
         del self.orders[key]
         PyDict_SetDefault(self.changed, key, True)
-        self._close(named, <int>(<object>final), arrival)
+        self.shelves.put(key, <uint8_t>named, <uint8_t>(<object>final), arrival)
         if self.notes is not None:
             self._count_answered(arrival, back, packed, <int>(<object>final))
         return True
-
-    cdef int _close(self, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1:
-        cdef char[ENTRY_BYTES] entry
-        cdef Py_ssize_t number, expired
-        cdef bytes shelf, longer
-        memcpy(entry, self.hashed, HASH_BYTES)
-        entry[16], entry[17] = attempt, outcome
-        memcpy(entry + 18, &at_ms, 6)
-        self.closings.append(PyBytes_FromStringAndSize(entry, ENTRY_BYTES))
-        number = self._shelf()
-        shelf = self.shelves[number]
-        expired = self._expired(shelf, at_ms)
-        longer = PyBytes_FromStringAndSize(NULL, len(shelf) - expired + ENTRY_BYTES)
-        memcpy(PyBytes_AS_STRING(longer), PyBytes_AS_STRING(shelf) + expired, len(shelf) - expired)
-        memcpy(PyBytes_AS_STRING(longer) + len(shelf) - expired, entry, ENTRY_BYTES)
-        self.shelves[number] = longer
-        self.closed_count += 1 - expired // ENTRY_BYTES
-        if self.closed_count > len(self.shelves) * SHELF_ENTRIES_MAX:
-            self._split_one()
-        return 0
-
-    cdef Py_ssize_t _shelf(self) noexcept:
-        cdef uint32_t number
-        cdef int64_t place
-        memcpy(&number, self.hashed, 4)
-        place = number & (self.shelf_mask * 2 + 1)
-        return place if place < len(self.shelves) else number & self.shelf_mask
-
-    cdef Py_ssize_t _expired(self, bytes shelf, int64_t now_ms) noexcept:
-        """How many bytes at the front of a shelf have expired."""
-        cdef Py_ssize_t expired = 0
-        cdef int64_t closed_at_ms = 0
-        while expired < len(shelf):
-            memcpy(&closed_at_ms, PyBytes_AS_STRING(shelf) + expired + 18, 6)
-            if closed_at_ms + self.remember_ms >= now_ms:
-                break
-            expired += ENTRY_BYTES
-        return expired
-
-    cdef int _split_one(self) except -1:
-        """As ClosedOrders does it."""
-        cdef int64_t level = self.shelf_mask + 1
-        cdef Py_ssize_t number = len(self.shelves) - level, place
-        cdef bytes shelf = self.shelves[number]
-        cdef Py_ssize_t size = len(shelf)
-        cdef bytes high = PyBytes_FromStringAndSize(NULL, size)
-        cdef bytes low = PyBytes_FromStringAndSize(NULL, size)
-        cdef const char* source = PyBytes_AS_STRING(shelf)
-        cdef char* to_high = PyBytes_AS_STRING(high)
-        cdef char* to_low = PyBytes_AS_STRING(low)
-        cdef uint32_t word
-        for place in range(0, size, ENTRY_BYTES):
-            memcpy(&word, source + place, 4)
-            if word & level:
-                memcpy(to_high, source + place, ENTRY_BYTES)
-                to_high += ENTRY_BYTES
-            else:
-                memcpy(to_low, source + place, ENTRY_BYTES)
-                to_low += ENTRY_BYTES
-        self.shelves[number] = low[: to_low - PyBytes_AS_STRING(low)]
-        self.shelves.append(high[: to_high - PyBytes_AS_STRING(high)])
-        if len(self.shelves) == level * 2:
-            self.shelf_mask = level * 2 - 1
-        return 0
 
     # Counting.
 
@@ -349,15 +256,6 @@ cdef class Lane:
             cell = PyDict_GetItem(self.by_face, <tuple>face)
         self.cells[card] = <object>cell
         return cell
-
-
-def hash_of(bytes key) -> bytes:
-    """What an order is remembered by, as closed.order_hash; ValueError for more than a block."""
-    cdef char[HASH_BYTES] hashed
-    if len(key) > <Py_ssize_t>BLOCK_BYTES:
-        raise ValueError(f"a key of {len(key)} bytes is more than one block")
-    order_hash(PyBytes_AS_STRING(key), len(key), hashed)
-    return PyBytes_FromStringAndSize(hashed, HASH_BYTES)
 
 
 cdef bytes pack(object sent, Terms terms, int64_t within_ms, int64_t effect_ms, int64_t offset):

@@ -1,0 +1,131 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The remembered closed orders, in C: over the very shelves of `ClosedOrders`, as that lays them out.
+
+An order is looked for as if nothing expired: whoever finds one asks `ClosedOrders` what it is.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
+
+from streams.core import closed as layout
+
+cdef extern from "blake2b.h":
+    void order_hash(const char* text, size_t length, char* digest) noexcept
+
+assert (layout.ENTRY_BYTES, layout.HASH_BYTES) == (24, 16), "closed entries were changed"
+
+cdef enum:
+    ENTRY_BYTES = 24
+
+cdef int64_t SHELF_ENTRIES_MAX = layout.SHELF_ENTRIES_MAX
+
+
+cdef class Shelves:
+    """Between `take_up` and `lay_down` nobody else may change the closed orders."""
+
+    def __init__(self, closed) -> None:
+        self.closed = closed
+        self.remember_ms = closed.remember_ms
+
+    cdef int take_up(self, list closings) except -1:
+        """`closings` takes the entries of the orders that are put in from now on."""
+        self.shelves, self.closings = self.closed.shelves, closings
+        self.mask, self.count = self.closed.full_mask, self.closed.count
+        return 0
+
+    cdef int lay_down(self) except -1:
+        self.closed.full_mask, self.closed.count = self.mask, self.count
+        return 0
+
+    cdef bint knows(self, bytes key) except -1:
+        """Whether an order stands there; its key is of KEY_BYTES_MAX at most."""
+        cdef bytes shelf
+        cdef const char* place
+        cdef const char* end
+        cdef int64_t first, second
+        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
+        shelf = self.shelves[self.number()]
+        place = PyBytes_AS_STRING(shelf)
+        end = place + len(shelf)
+        first, second = number_at(self.hashed), number_at(self.hashed + 8)
+        while place < end:
+            if number_at(place) == first and number_at(place + 8) == second:
+                return True
+            place += ENTRY_BYTES
+        return False
+
+    cdef int put(self, bytes key, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1:
+        cdef char[ENTRY_BYTES] entry
+        cdef Py_ssize_t number, expired, kept
+        cdef bytes shelf, longer
+        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
+        memcpy(entry, self.hashed, HASH_BYTES)
+        entry[16], entry[17] = attempt, outcome
+        memcpy(entry + 18, &at_ms, 6)
+        self.closings.append(PyBytes_FromStringAndSize(entry, ENTRY_BYTES))
+        number = self.number()
+        shelf = self.shelves[number]
+        expired = self.expired(shelf, at_ms)
+        kept = len(shelf) - expired
+        longer = PyBytes_FromStringAndSize(NULL, kept + ENTRY_BYTES)
+        memcpy(PyBytes_AS_STRING(longer), PyBytes_AS_STRING(shelf) + expired, kept)
+        memcpy(PyBytes_AS_STRING(longer) + kept, entry, ENTRY_BYTES)
+        self.shelves[number] = longer
+        self.count += 1 - expired // ENTRY_BYTES
+        return self.split_one() if self.count > len(self.shelves) * SHELF_ENTRIES_MAX else 0
+
+    cdef Py_ssize_t number(self) noexcept:
+        """Of the shelf that the hash belongs on."""
+        cdef uint32_t number
+        cdef int64_t place
+        memcpy(&number, self.hashed, 4)
+        place = number & (self.mask * 2 + 1)
+        return place if place < len(self.shelves) else number & self.mask
+
+    cdef Py_ssize_t expired(self, bytes shelf, int64_t now_ms) noexcept:
+        """How many bytes at the front of a shelf have expired."""
+        cdef Py_ssize_t expired = 0
+        cdef int64_t closed_at_ms = 0
+        while expired < len(shelf):
+            memcpy(&closed_at_ms, PyBytes_AS_STRING(shelf) + expired + 18, 6)
+            if closed_at_ms + self.remember_ms >= now_ms:
+                break
+            expired += ENTRY_BYTES
+        return expired
+
+    cdef int split_one(self) except -1:
+        """As ClosedOrders does it."""
+        cdef int64_t level = self.mask + 1
+        cdef Py_ssize_t number = len(self.shelves) - level, place
+        cdef bytes shelf = self.shelves[number]
+        cdef Py_ssize_t size = len(shelf)
+        cdef bytes high = PyBytes_FromStringAndSize(NULL, size)
+        cdef bytes low = PyBytes_FromStringAndSize(NULL, size)
+        cdef const char* source = PyBytes_AS_STRING(shelf)
+        cdef char* to_high = PyBytes_AS_STRING(high)
+        cdef char* to_low = PyBytes_AS_STRING(low)
+        cdef uint32_t word
+        for place in range(0, size, ENTRY_BYTES):
+            memcpy(&word, source + place, 4)
+            if word & level:
+                memcpy(to_high, source + place, ENTRY_BYTES)
+                to_high += ENTRY_BYTES
+            else:
+                memcpy(to_low, source + place, ENTRY_BYTES)
+                to_low += ENTRY_BYTES
+        self.shelves[number] = low[: to_low - PyBytes_AS_STRING(low)]
+        self.shelves.append(high[: to_high - PyBytes_AS_STRING(high)])
+        if len(self.shelves) == level * 2:
+            self.mask = level * 2 - 1
+        return 0
+
+
+def hash_of(bytes key) -> bytes:
+    """What an order is remembered by, as closed.order_hash; ValueError for a longer key than one
+    block of the hash."""
+    cdef char[HASH_BYTES] hashed
+    if len(key) > KEY_BYTES_MAX:
+        raise ValueError(f"a key of {len(key)} bytes is more than one block")
+    order_hash(PyBytes_AS_STRING(key), len(key), hashed)
+    return PyBytes_FromStringAndSize(hashed, HASH_BYTES)
