@@ -14,9 +14,11 @@ cdef extern from "structmember.h":
 
 
 cdef inline Py_ssize_t place_of(object struct, str name) except -1:
-    """Where a field stands in the instances of a struct."""
+    """Where a field stands in the instances of a struct; ImportError where that cannot be known, so
+    that the Python is used."""
     descriptor = vars(struct)[name]
-    assert type(descriptor).__name__ == "member_descriptor", f"{struct} lays out {name} otherwise"
+    if type(descriptor).__name__ != "member_descriptor":
+        raise ImportError(f"{struct.__name__} does not lay out {name} as a member")
     return (<PyMemberDescrObject*>descriptor).d_member.offset
 
 
