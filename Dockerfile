@@ -17,6 +17,9 @@ COPY streams streams
 RUN python -m venv /opt/returnwatch \
     && PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels /opt/returnwatch/bin/pip install . \
     && /opt/returnwatch/bin/pip uninstall --yes pip
+# What could not be compiled would only be slow, which nobody sees.
+WORKDIR /
+RUN /opt/returnwatch/bin/python -c "from streams.core import compiled; assert compiled.is_there()"
 
 FROM python:3.13.5-slim
 COPY --from=build /opt/returnwatch /opt/returnwatch

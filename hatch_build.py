@@ -6,6 +6,7 @@ Where there is no C compiler the installation goes on without it: the same verdi
 import hashlib
 import os
 import shutil
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError
 
 FOLDER = Path("streams/core/compiled")
 MODULES = ("cells", "lane", "reading", "shelves")
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 NO_COMPILER = (CCompilerError, CompileError, ExecError, LinkError, PlatformError)
 
 
@@ -26,19 +28,28 @@ class CompileCore(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it collects the files of a wheel."""
         folder = Path(self.root) / FOLDER
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                made = compiled(Path(self.root), Path(scratch))
-            except NO_COMPILER as error:
-                self.app.display_warning(f"Not compiled, so it will be slower: {error}")
-                return
-            for module in made:
-                # Moved, because a process that runs may have the old file mapped.
-                copied = shutil.copy(module, folder / f".{module.name}.new")
-                os.replace(copied, folder / module.name)
-                build_data["artifacts"].append(f"/{FOLDER}/{module.name}")
+        try:
+            made = placed(Path(self.root), folder)
+        except (*NO_COMPILER, OSError) as error:
+            self.app.display_warning(f"Not compiled, so it will be slower: {error}")
+            if version == "editable":  # What was compiled of older sources must not be found.
+                for module in MODULES:
+                    (folder / f"{module}{SUFFIX}").unlink(missing_ok=True)
+            return
+        build_data["artifacts"] += [f"/{FOLDER}/{name}" for name in made]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+
+
+def placed(root: Path, folder: Path) -> list[str]:
+    """Compiles the modules into the folder; raises one of NO_COMPILER, or OSError."""
+    with tempfile.TemporaryDirectory() as scratch:
+        made = compiled(root, Path(scratch))
+        for module in made:
+            # Moved, because a process that runs may have the old file mapped.
+            copied = shutil.copy(module, folder / f".{module.name}.new")
+            os.replace(copied, folder / module.name)
+    return [module.name for module in made]
 
 
 def compiled(root: Path, scratch: Path) -> list[Path]:

@@ -49,6 +49,7 @@ cdef enum:
     TEXTS = 7
 
 cdef int64_t NO_BUCKET = -1
+cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
 cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
 
@@ -108,12 +109,12 @@ cdef class Lane:
 
     def work(self, entries, notes, int64_t withheld_until_ms) -> None:
         """Work records in their order."""
-        cdef int64_t arrival
+        cdef int64_t arrival, first_ms = max(withheld_until_ms, 0)
         cdef tuple entry
         self._take_up(notes)
         for entry in entries:
             arrival = entry[0]
-            if arrival >= max(withheld_until_ms, 0) and self._work_one(entry, arrival):
+            if first_ms <= arrival < ARRIVAL_END and self._work_one(entry, arrival):
                 continue
             self._lay_down()
             self.others([entry])
@@ -139,7 +140,10 @@ cdef class Lane:
         return 0
 
     cdef bint _work_one(self, tuple entry, int64_t arrival) except -1:
-        event, key = entry[3], get(entry[4], RECORD_KEY)
+        event, record = entry[3], entry[4]
+        if type(record) is not Record:
+            return False
+        key = get(record, RECORD_KEY)
         if type(event) is Submission:
             return self._open(key, event, arrival, entry[2])
         if type(event) is Return:
@@ -202,6 +206,8 @@ cdef class Lane:
         if known == NULL or final == NULL or len(<tuple>get(back, SLIPS)):
             return False
         packed = <bytes>known
+        if PyBytes_GET_SIZE(packed) < TEXTS_BEGIN:  # Damaged; it is told as the Python does.
+            return False
         head = PyBytes_AS_STRING(packed)
         named = get_number(back, ATTEMPT, <uint8_t>head[1])
         if head[0] != OPEN or head[2] or number_at(head + 3) < until or named < <uint8_t>head[1]:
@@ -220,7 +226,7 @@ cdef class Lane:
     cdef int _count_opened(self, int64_t arrival, int64_t amount, bytes packed) except -1:
         cdef PyObject* cell = self._cell(arrival, packed)
         if cell != NULL:
-            return (<Cell>cell).count_opened(amount)
+            return (<Cell?>cell).count_opened(amount)
         self.notes.opened(arrival, amount, packed)
         return self._turn()
 
@@ -231,7 +237,7 @@ cdef class Lane:
         cdef const char* head = PyBytes_AS_STRING(packed)
         cdef int64_t delay_ms = arrival - number_at(head + 12)
         if cell != NULL:
-            return (<Cell>cell).count_answered(
+            return (<Cell?>cell).count_answered(
                 outcome, get(back, CODE), delay_ms, number_at(head + 32)
             )
         self.notes.answered(arrival, back, packed)

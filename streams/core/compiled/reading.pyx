@@ -16,6 +16,7 @@ from schemas.times import DAY_MS
 from streams.core.compiled.structs cimport get, get_number, place_of
 
 cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 cdef Py_ssize_t KEY = place_of(Record, "key")
@@ -49,8 +50,10 @@ cdef class Reader:
         return events
 
     cdef object read_plain(self, object record):
+        if type(record) is not Record or get(record, HEADERS):
+            return None
         value, key = get(record, VALUE), get(record, KEY)
-        if type(value) is not bytes or type(key) is not bytes or len(get(record, HEADERS)):
+        if type(value) is not bytes or type(key) is not bytes:
             return None
         if PyBytes_GET_SIZE(value) > BYTES_MAX or not is_ascii(value):
             return None
@@ -62,13 +65,17 @@ cdef class Reader:
 
     cdef bint is_right(self, object event, object record, bytes key) except -1:
         cdef Py_ssize_t size
+        cdef int is_over = 0
+        # msgspec takes any size of integer; what no 64 bits hold is the codec's to refuse.
+        cdef int64_t at_ms = PyLong_AsLongLongAndOverflow(get(event, self.at_ms), &is_over)
         cdef const char* order_id = PyUnicode_AsUTF8AndSize(get(event, self.order_id), &size)
         currency = get(event, self.currency)
         absent = get(event, self.absent)
         return (
-            size == len(key)
+            not is_over
+            and size == len(key)
             and memcmp(order_id, PyBytes_AS_STRING(key), size) == 0
-            and <int64_t>get(event, self.at_ms) <= <int64_t>get(record, TIMESTAMP) + AHEAD_MAX_MS
+            and at_ms - AHEAD_MAX_MS <= <int64_t>get(record, TIMESTAMP)
             and (currency is None) == (get(event, self.amount) is None)
             and (currency is None or currency in CURRENCIES)
             and (absent is None or absent == ())

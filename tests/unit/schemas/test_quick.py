@@ -117,6 +117,18 @@ READERS = [
 
 
 @pytest.mark.parametrize("read_batch, read_one, fields", READERS)
+@pytest.mark.parametrize("moment", [2**63 - 1, 2**63, 2**64, 10**40])
+@pytest.mark.parametrize("timestamp_ms", [0, 2**63 - 1])
+def test_a_moment_beyond_any_clock_is_read_by_all_alike(
+    read_batch: Any, read_one: Any, fields: dict[str, Any], moment: int, timestamp_ms: int
+) -> None:
+    name = "submitted_at" if "submitted_at" in fields else "returned_at"
+    record = replace(record_of(fields | {name: moment}), timestamp_ms=timestamp_ms)
+
+    assert read_batch([record]) == [read_one(record)]
+
+
+@pytest.mark.parametrize("read_batch, read_one, fields", READERS)
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_batch_reads_as_its_records_do_one_by_one(
