@@ -61,11 +61,11 @@ class InputReader:
             fetch_max_wait_ms=fetch_max_wait_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        pace_fetches(self._consumer)
 
     async def start(self) -> None:
         """Connect; KafkaError where no broker answers."""
         await self._consumer.start()
+        pace_fetches(self._consumer)
 
     async def stop(self) -> None:
         """Let go of the connections."""

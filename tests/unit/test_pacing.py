@@ -1,4 +1,4 @@
-"""How far apart a consumer's fetches are sent."""
+"""When a consumer's fetches are sent, and how far apart."""
 
 import asyncio
 import time
@@ -28,10 +28,17 @@ def a_fetch(partitions: int) -> FetchRequest:
     return FetchRequest(100, 1, 1_000, 1, [("order-submitted", wanted)])
 
 
+def paced(client: Client) -> Any:
+    """A consumer with this client, and with aiokafka's own patience."""
+    consumer = SimpleNamespace(_client=client, _fetcher=SimpleNamespace(_prefetch_backoff=0.1))
+    pace_fetches(consumer)
+    return consumer
+
+
 async def gap_s(*, first: tuple[int, Any], second: tuple[int, Any]) -> float:
     """Between two requests that are made at once, each to its broker."""
     client = Client()
-    pace_fetches(SimpleNamespace(_client=client))
+    paced(client)
     node_ids = [await client.send(*request) for request in (first, second)]
     assert node_ids == [first[0], second[0]]
     return client.sent_s[1] - client.sent_s[0]
@@ -63,7 +70,7 @@ async def test_nothing_but_the_fetches_of_the_same_broker_waits(
 async def test_after_a_pause_a_fetch_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.transport.pacing.GAP_MAX_S", 0.5)
     client = Client()
-    pace_fetches(SimpleNamespace(_client=client))
+    paced(client)
     await client.send(1, a_fetch(5_000))
     await asyncio.sleep(0.5)
 
