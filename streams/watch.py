@@ -19,8 +19,7 @@ from streams.core import compiled
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.rules import Policy
-from streams.core.sequence import Mark, Stretch
-from streams.core.sequence import Sequence as RecordSequence
+from streams.core.sequence import Entries, Mark, Stretch
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
 from streams.outputs import Outlet, outputs
@@ -43,8 +42,6 @@ LETTERS_BYTES_MAX: Final = 8 * 1024 * 1024  # Of dead letters waiting to be writ
 BUFFERED_BYTES_MAX: Final = 32 * 1024 * 1024  # Of one side, by the size of its last records.
 RECORDS_WEIGHED: Final = 100  # The last so many of a stretch.
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead is held back.
-
-_READERS: Final = compiled.readers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,9 @@ class Watch:
         self.records_read = [0, 0]  # By side.
         self._record_bytes = [0, 0]  # Of a record, in the mean of the last.
         marks = tuple(Mark(side.next_offset, side.arrival_ms) for side in header.progress())
-        self.sequence = RecordSequence((marks[SUBMITTED], marks[RETURNED]), header.frontier_ms)
+        self.sequence = compiled.sequence_of(
+            (marks[SUBMITTED], marks[RETURNED]), header.frontier_ms
+        )
         self.tracker = Tracker(duty.place(partition), duty.policy, history_of(header))
         self.tally = None if duty.stats_topic is None else Tally(partition)
         if self.tally is not None:
@@ -134,7 +133,7 @@ class Watch:
     def feed(self, side: int, bounds: tuple[int, int], records: Sequence[Record]) -> None:
         """Take in what was read next of one side, as [from offset, next offset) and its records;
         OffsetGap if it is not what comes next."""
-        self.sequence.feed(side, Stretch(*bounds, records, _READERS[side](records)))
+        self.sequence.feed(side, Stretch(*bounds, records))
         self.records_read[side] += len(records)
         if records:
             last = records[-RECORDS_WEIGHED:]
@@ -151,7 +150,7 @@ class Watch:
             return
         entries = self.sequence.take(now_ms)
         if entries:
-            self._note_cut(entries[0][0])
+            self._note_cut(entries)
             self._tell(self.tracker.apply(entries))
         frontier_ms = self.sequence.frontier_ms
         self._tell(self.tracker.advance(frontier_ms, OVERDUE_ORDERS_MAX))
@@ -250,9 +249,9 @@ class Watch:
         if self.tally is not None:
             self.tally.restore(state.stats, state.orders.values())
 
-    def _note_cut(self, first_arrival_ms: int) -> None:
+    def _note_cut(self, entries: Entries) -> None:
         if self._header.entered_inside and self._header.cut_ms is None:
-            self._header = replace(self._header, cut_ms=first_arrival_ms)
+            self._header = replace(self._header, cut_ms=entries[0][0])
             self.tracker.learn(history_of(self._header))
 
     def _next_header(self, now_ms: int) -> Header:

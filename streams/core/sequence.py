@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
 
-from schemas.codec import Event
+from schemas.codec import Event, read_returns, read_submissions
 from schemas.records import RETURNED, SUBMITTED, Record
 
 # (arrival as worked ms, side, offset, event, record, arrival in the log ms). A plain tuple: its
 # own order is the order of the sequence, because (arrival, side, offset) is unique.
 Entry = tuple[int, int, int, Event, Record, int]
+Entries = Seq[Entry]
+
+_READERS: Final = (read_submissions, read_returns)
 
 _ARRIVAL: Final = itemgetter(0)  # Numbers compare three times as quickly as entries.
 
@@ -35,12 +38,13 @@ class OffsetGap(AssertionError):
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Part of a topic partition as it was read: [from_offset, next_offset), records in it may be
-    few or none (transaction markers, aborted batches); `events[i]` was read from `records[i]`."""
+    few or none (transaction markers, aborted batches). `events[i]` was read from `records[i]`; None
+    where that is the sequence's to do."""
 
     from_offset: int
     next_offset: int
     records: Seq[Record]
-    events: Seq[Event]
+    events: Seq[Event] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ class Sequence:
         arrival = of.arrival_ms
         frontier = self.frontier_ms
         append = of.buffer.append
-        for record, event in zip(stretch.records, stretch.events, strict=True):
+        events = stretch.events
+        if events is None:
+            events = _READERS[side](stretch.records)
+        for record, event in zip(stretch.records, events, strict=True):
             offset, timestamp = record.offset, record.timestamp_ms
             if timestamp > arrival:
                 arrival = timestamp

@@ -51,10 +51,10 @@ class Tracker:
 
     def apply(self, entries: Sequence[Entry]) -> list[Decision]:
         """Work records in the order of the sequence; each order's due timers go first."""
-        if self._lane is None:
-            self._work(entries)
-        else:
+        if self._lane is not None and compiled.are_in_place(entries):
             self._lane.work(entries, self.notes, self._withheld_until_ms)
+        else:
+            self._work(entries)
         return self._take_told()
 
     def _work(self, entries: Sequence[Entry]) -> None:

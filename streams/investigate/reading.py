@@ -10,12 +10,9 @@ from typing import Final, Protocol
 from schemas.records import RETURNED, SUBMITTED, Record
 from streams.core import compiled
 from streams.core.sequence import Entry, Mark, Stretch
-from streams.core.sequence import Sequence as RecordSequence
 from streams.investigate.stretch import Portion
 
 BUFFERED_RECORDS_MAX: Final = 20_000  # Of one side; with more, a side that is ahead waits.
-
-_READERS: Final = compiled.readers()
 
 
 class Works(Protocol):
@@ -34,13 +31,13 @@ class Reading:
     portion: Portion
     works: Sequence[Works]
     records: int = 0
-    sequence: RecordSequence = field(init=False)
+    sequence: "compiled.AnySequence" = field(init=False)
     _is_given_up: bool = False
 
     def __post_init__(self) -> None:
         portion = self.portion
         submitted, returned = map(Mark, portion.starts, portion.arrivals_ms)
-        self.sequence = RecordSequence((submitted, returned), portion.frontier_ms)
+        self.sequence = compiled.sequence_of((submitted, returned), portion.frontier_ms)
         for side in (SUBMITTED, RETURNED):
             self._prove(side)
 
@@ -60,7 +57,7 @@ class Reading:
 
     def feed(self, side: int, bounds: tuple[int, int], records: Sequence[Record]) -> None:
         """Take in what was read next of one side, as [from offset, next offset) and its records."""
-        self.sequence.feed(side, Stretch(*bounds, records, _READERS[side](records)))
+        self.sequence.feed(side, Stretch(*bounds, records))
         self.records += len(records)
         self._prove(side)
 

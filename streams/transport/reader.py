@@ -5,7 +5,7 @@ thread of its own and fetches nothing. Fetching beside the work, in one loop, co
 between two threads that want the same interpreter. Owns the next offset of each partition.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Fetched:
     tp: TopicPartition
     from_offset: int
     next_offset: int
-    records: list[Record]
+    records: Sequence[Record]
     opening: int
 
 
@@ -112,7 +112,9 @@ class InputReader:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(tps))
         return ends
 
-    def _stretch(self, tp: TopicPartition, opening: int, records: list[Record]) -> Fetched | None:
+    def _stretch(
+        self, tp: TopicPartition, opening: int, records: Sequence[Record]
+    ) -> Fetched | None:
         cursor = self._cursors.get(tp)
         if cursor is None:
             return None

@@ -8,19 +8,20 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import consumer
 from aiokafka.consumer.fetcher import Fetcher
 
+from schemas.records import Record
 from streams.transport.reader import InputReader
-from tests.broker.records import NewRecord, produce
+from tests.broker.records import NewRecord, new_producer, produce, put
 from tests.broker.topics import Names, create_topics
 
 LIMIT_S = 10.0
 
 
-async def offsets_read(reader: InputReader, tp: TopicPartition, end: int) -> list[int]:
-    offsets: list[int] = []
-    while not offsets or offsets[-1] < end - 1:
+async def records_read(reader: InputReader, tp: TopicPartition, end: int) -> list[Record]:
+    records: list[Record] = []
+    while not records or records[-1].offset < end - 1:
         for fetched in await reader.fetch({tp: 1}):
-            offsets += [record.offset for record in fetched.records]
-    return offsets
+            records += fetched.records
+    return records
 
 
 async def test_a_partition_is_fetched_on_while_another_has_records_that_nobody_takes(
@@ -38,8 +39,31 @@ async def test_a_partition_is_fetched_on_while_another_has_records_that_nobody_t
     try:
         reader.assign([waiting, wanted])
         await reader.open({waiting: 0, wanted: 0}, 1)
-        read = await asyncio.wait_for(offsets_read(reader, wanted, 3_000), LIMIT_S)
+        records = await asyncio.wait_for(records_read(reader, wanted, 3_000), LIMIT_S)
     finally:
         await reader.stop()
 
-    assert read == list(range(3_000))
+    assert [record.offset for record in records] == list(range(3_000))
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+async def test_records_are_read_however_their_producer_compresses_them(
+    bootstrap: str, names: Names, compression: str
+) -> None:
+    create_topics(bootstrap, {names.submitted: (1, {})})
+    producer = new_producer(bootstrap, **{"compression.type": compression})
+    for number in range(500):
+        put(producer, names.submitted, NewRecord(b"key", b"value %d " % number * 9, [("h", b"v")]))
+    producer.flush(LIMIT_S)
+    tp, reader = TopicPartition(names.submitted, 0), InputReader({"bootstrap_servers": bootstrap})
+    await reader.start()
+
+    try:
+        reader.assign([tp])
+        await reader.open({tp: 0}, 1)
+        records = await asyncio.wait_for(records_read(reader, tp, 500), LIMIT_S)
+    finally:
+        await reader.stop()
+
+    assert [record.value for record in records] == [b"value %d " % it * 9 for it in range(500)]
+    assert {(record.key, *record.headers) for record in records} == {(b"key", ("h", b"v"))}

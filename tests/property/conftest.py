@@ -5,10 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.codec import read_returns, read_submissions
-from streams import watch
 from streams.core import compiled
-from streams.investigate import reading
 
 
 @pytest.fixture(autouse=True, scope="module", params=["compiled", "python"])
@@ -20,6 +17,4 @@ def _core(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "python":
             patch.setattr(compiled, "lane", None)
             patch.setattr(compiled, "cells", None)
-            for module in (watch, reading):
-                patch.setattr(module, "_READERS", (read_submissions, read_returns))
         yield

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from schemas.stats import Stats, StatsSecond, encode_stats, read_stats
+from streams.core import compiled
 from streams.core.decisions import Place
 from streams.core.history import History
-from streams.core.sequence import NEVER_MS, Mark, Sequence, Stretch
+from streams.core.sequence import NEVER_MS, Mark, Stretch
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
-from tests.property.feeder import READERS, SIDES, Reader, follow, limit_of, prove_next
+from tests.property.feeder import SIDES, Reader, follow, limit_of, prove_next
 from tests.property.logs import Case
 from tests.property.moves import TO_THE_END, Move
 from tests.property.values import PARTITION, TOPICS
@@ -49,8 +50,7 @@ class Counter:
         if move.kind == "read":
             position = sequence.position(move.side)
             bounds, records = self.reader.batch(move.side, position, move.count)
-            events = [READERS[move.side](record) for record in records]
-            sequence.feed(move.side, Stretch(*bounds, records, events))
+            sequence.feed(move.side, Stretch(*bounds, records))
         elif move.kind == "prove":
             prove_next(sequence, self.reader, move)
         elif move.kind == "follow":
@@ -98,7 +98,7 @@ class Counter:
 
     def _restore(self) -> None:
         kept, case = self._kept, self.case
-        self.sequence = Sequence(kept.marks, kept.frontier_ms)
+        self.sequence = compiled.sequence_of(kept.marks, kept.frontier_ms)
         history = History(case.terms.cut_ms, case.terms.gap_until_ms or None)
         self.tracker = Tracker(Place(*TOPICS, PARTITION), case.terms.policy, history)
         for segment in kept.segments:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.alerts import Alert, encode_alert
-from schemas.codec import read_return, read_submission
 from schemas.deadletters import DeadLetter
 from schemas.jsontext import dump
 from schemas.records import RETURNED, SUBMITTED, Record
 from schemas.times import rfc3339
+from streams.core import compiled
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
-from streams.core.sequence import NEVER_MS, Mark, Sequence, Stretch
+from streams.core.sequence import NEVER_MS, Mark, Stretch
 from streams.core.tracker import Tracker
 from streams.state.changelog import State
 from streams.state.header import Header, Progress, first_header
@@ -28,7 +28,6 @@ from tests.property.values import PARTITION, TOPICS
 ALERTS: Final = "order-alerts"
 DEAD_LETTERS: Final = "order-dead-letters"
 SIDES: Final = (SUBMITTED, RETURNED)
-READERS: Final = (read_submission, read_return)
 
 # What was told of each order, in order: (effect as text, value as bytes).
 Told = dict[str, list[tuple[str, bytes]]]
@@ -92,7 +91,7 @@ class Reader:
         return rest[0].offset, min(max(before), self._case.frontier_ms)
 
 
-def prove_next(sequence: Sequence, reader: Reader, move: Move) -> None:
+def prove_next(sequence: compiled.AnySequence, reader: Reader, move: Move) -> None:
     """Hand a proof to the sequence, which has to see itself whether it was reached."""
     position = sequence.position(move.side)
     high_watermark, to_ms = reader.proof(move.side, position, move.count)
@@ -100,7 +99,7 @@ def prove_next(sequence: Sequence, reader: Reader, move: Move) -> None:
     assert reached == (position >= high_watermark)
 
 
-def follow(run: "CoreRun | Worker", sequence: Sequence, count: int) -> None:
+def follow(run: "CoreRun | Worker", sequence: compiled.AnySequence, count: int) -> None:
     """As a worker at the end of both logs: read some records as they come, prove, work."""
     for _ in range(count):
         positions = sequence.position(SUBMITTED), sequence.position(RETURNED)
@@ -124,7 +123,7 @@ class CoreRun:
         self.case = case
         self.reader = Reader(case)
         first, second = (Mark(offset) for offset in case.start)
-        self.sequence = Sequence((first, second))
+        self.sequence = compiled.sequence_of((first, second))
         history = History(case.terms.cut_ms, case.terms.gap_until_ms or None)
         self.tracker = Tracker(Place(*TOPICS, PARTITION), case.terms.policy, history)
         self.worked = 0
@@ -135,8 +134,7 @@ class CoreRun:
         if move.kind == "read":
             position = self.sequence.position(move.side)
             bounds, records = self.reader.batch(move.side, position, move.count)
-            events = [READERS[move.side](record) for record in records]
-            self.sequence.feed(move.side, Stretch(*bounds, records, events))
+            self.sequence.feed(move.side, Stretch(*bounds, records))
         elif move.kind == "prove":
             prove_next(self.sequence, self.reader, move)
         elif move.kind == "follow":

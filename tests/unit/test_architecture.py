@@ -28,7 +28,8 @@ WALLS: Final = {
     ),
     "streams.core": MayImport(ours=("schemas", "streams.core"), others=()),
     "streams.transport": MayImport(
-        ours=("schemas.records", "streams.transport"),
+        # A block is records as bytes at their offsets: what this part is about, but in C.
+        ours=("schemas.records", "streams.core.compiled.blocks", "streams.transport"),
         others=("aiokafka", "faust", "mode", "structlog"),
     ),
     "streams.state": MayImport(

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_build import digest_of
+from schemas.codec import Event
 from schemas.events import Return, Submission
 from schemas.records import RETURNED, SUBMITTED, Problem, Record, Unreadable
 from schemas.stats import SCOPES_A_SECOND_MAX, StatsJson, encode_stats
@@ -22,7 +23,7 @@ from streams.core.closed import order_hash
 from streams.core.decisions import Decision, Place
 from streams.core.history import History
 from streams.core.rules import Policy, Rule, Rules, single_rule
-from streams.core.sequence import Entry
+from streams.core.sequence import Entries, Mark, Stretch
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
 
@@ -39,6 +40,8 @@ RULES: Final = Rules(
     ]
 )
 POLICIES: Final = [Policy(single_rule(2_000), 500, 4_000), Policy(RULES, 1_000, 3_000)]
+
+TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 _names = st.sampled_from([None, None, "pg", "", "a" * 64, "naïve", "東京", "🂡" * 64])
 _keys = st.one_of(
@@ -61,7 +64,7 @@ _submissions = st.builds(
         currency=money[1],
         **fields,
     ),
-    st.tuples(_names, _names, _names, _names, _names),
+    st.tuples(_names, _names, _names, _names, st.sampled_from([None, None, TRACE])),
     _money,
     submitted_at=st.integers(-9_000, 2_000).map(lambda ms: START_MS + ms),
     return_within_ms=st.sampled_from([None, None, 1, 700, 30 * 86_400_000]),
@@ -90,23 +93,36 @@ _steps = st.lists(
 
 @dataclass(frozen=True)
 class Case:
-    """Records in the order of a sequence, and how they are judged."""
+    """Records in the order they are read in, each with its side, and how they are judged."""
 
-    entries: list[Entry]
+    records: list[tuple[int, Record]]
     policy: Policy
     withheld_ms: int = 0
 
 
-def entries_of(steps: list[Any]) -> list[Entry]:
-    """Records in the order of a sequence; some came in behind the frontier."""
-    entries: list[Entry] = []
-    arrival_ms = START_MS
+def records_of(steps: list[Any]) -> list[tuple[int, Record]]:
+    """A record for each step; some come in behind the frontier."""
+    records: list[tuple[int, Record]] = []
+    at_ms = START_MS
     for offset, (key, (side, event), wait_ms, is_behind) in enumerate(steps):
-        arrival_ms += wait_ms
-        record = Record(offset, arrival_ms, key, b"", ())
-        logged_ms = arrival_ms - 700 if is_behind and offset % 5 == 0 else arrival_ms
-        entries.append((arrival_ms, side, offset, event, record, logged_ms))
-    return entries
+        at_ms += wait_ms
+        logged_ms = at_ms - 700 if is_behind and offset % 5 == 0 else at_ms
+        value, headers = written(event, key)
+        records.append((side, Record(offset, logged_ms, key, value, headers)))
+    return records
+
+
+def written(event: Event, key: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The value and the headers that the event is read from."""
+    if isinstance(event, Unreadable):
+        return b"{}", []
+    fields = msgspec.structs.asdict(event)
+    fields["order_id"] = key.decode()
+    trace = fields.pop("traceparent", None)
+    for name in fields.pop("slips", ()):
+        fields[name] = ["wrong"]
+    there = {name: value for name, value in fields.items() if value is not None}
+    return msgspec.json.encode(there), [("traceparent", trace.encode())] if trace else []
 
 
 @dataclass
@@ -123,22 +139,26 @@ def work(case: Case, sizes: list[int], *, is_compiled: bool) -> Seen:
     """In portions of these sizes, a checkpoint being made after every fourth."""
     with pytest.MonkeyPatch.context() as patch:
         if not is_compiled:
-            patch.setattr(compiled, "lane", None)
-            patch.setattr(compiled, "cells", None)
+            for module in ("lane", "cells", "sequence"):
+                patch.setattr(compiled, module, None)
         history = History(gap_until_ms=START_MS + case.withheld_ms)
         tracker, tally = Tracker(Place("s", "r", 0), case.policy, history), Tally(0)
         tracker.notes = tally.notes
+        sequence = compiled.sequence_of((Mark(0), Mark(0)))
         seen = Seen([], [], [], [])
         at, turn = 0, 0
-        while at < len(case.entries):
-            entries = case.entries[at : at + sizes[turn % len(sizes)]]
-            at, turn = at + len(entries), turn + 1
+        while at < len(case.records):
+            portion = case.records[at : at + sizes[turn % len(sizes)]]
+            at, turn = at + len(portion), turn + 1
+            entries = taken(sequence, portion, next_offset=at)
+            frontier_ms = sequence.frontier_ms
             seen.told += tracker.apply(entries)
-            seen.told += tracker.advance(entries[-1][0], 5)
+            seen.told += tracker.advance(frontier_ms, 5)
             tally.count()
-            tally.pass_to(min(entries[-1][0], tracker.book.timers.next_ms() or entries[-1][0]))
+            tally.pass_to(min(frontier_ms, tracker.book.timers.next_ms() or frontier_ms))
             if turn % 4 == 3:
                 seen.taken += [tracker.book.take_changes(), encoded(*tally.take())]
+                seen.taken += [sequence.marks(), sequence.records_behind_frontier]
         book, closed, timers = tracker.book, tracker.book.closed, tracker.book.timers
         seen.book = [
             list(book.orders.items()),
@@ -148,6 +168,19 @@ def work(case: Case, sizes: list[int], *, is_compiled: bool) -> Seen:
         ]
         seen.counts = [tracker.counts, encoded(*tally.take())]
     return seen
+
+
+def taken(
+    sequence: compiled.AnySequence, portion: list[tuple[int, Record]], *, next_offset: int
+) -> Entries:
+    """What is complete after these records were read of both sides: some wait for the next."""
+    for side in (SUBMITTED, RETURNED):
+        records = [record for of, record in portion if of == side]
+        sequence.feed(side, Stretch(sequence.position(side), next_offset, records))
+    sequence.prove(SUBMITTED, 0, max(record.timestamp_ms for _, record in portion) + 1)
+    if next_offset % 3:
+        sequence.prove(RETURNED, 0, max(record.timestamp_ms for _, record in portion) + 1)
+    return sequence.take(2**62)
 
 
 def encoded(records: list[StatsJson], kept: dict[int, bytes | None]) -> list[Any]:
@@ -169,7 +202,7 @@ def encoded(records: list[StatsJson], kept: dict[int, bytes | None]) -> list[Any
 def test_whatever_comes_both_know_and_tell_the_same(
     steps: list[Any], sizes: list[int], policy: Policy, withheld_ms: int
 ) -> None:
-    case = Case(entries_of(steps), policy, withheld_ms)
+    case = Case(records_of(steps), policy, withheld_ms)
 
     assert work(case, sizes, is_compiled=True) == work(case, sizes, is_compiled=False)
 
@@ -182,7 +215,7 @@ def test_many_orders_fill_the_same_shelves_and_leave_them_again() -> None:
         back = Return("", START_MS, dice.choice(["accepted", "rejected"]))
         steps.append((key, (SUBMITTED, Submission("", START_MS + number)), wait_ms, False))
         steps.append((key, (RETURNED, back), 0, False))
-    case = Case(entries_of(steps), POLICIES[0])
+    case = Case(records_of(steps), POLICIES[0])
 
     seen = work(case, [500], is_compiled=True)
 
@@ -213,7 +246,7 @@ def test_a_second_with_many_scopes_delays_codes_and_currencies_has_the_same_rows
         steps.append((b"order-%d" % number, (SUBMITTED, sent), 0, False))
         steps.append((b"order-%d" % number, (RETURNED, back), 0, False))
     steps.append((b"the last", (SUBMITTED, Submission("", START_MS)), 4_000, False))
-    case = Case(entries_of(steps), POLICIES[0])
+    case = Case(records_of(steps), POLICIES[0])
 
     seen = work(case, [50_000], is_compiled=True)
 
@@ -245,9 +278,9 @@ def test_when_a_run_is_over_nothing_is_held_and_nothing_let_go_too_often() -> No
         sent = Submission("", START_MS, provider=provider, amount_minor=7_000, currency=currency)
         steps.append((key, (SUBMITTED, sent), 3, False))
         steps.append((key, (RETURNED, Return("", START_MS, "accepted", code=code)), 3, False))
-    case = Case(entries_of(steps), POLICIES[1])
-    events = [entry[3] for entry in case.entries]
-    watched = [provider, code, currency, *keys, *case.entries, *events]
+    case = Case(records_of(steps), POLICIES[1])
+    records = [record for _, record in case.records]
+    watched = [provider, code, currency, *keys, *records, *[record.value for record in records]]
     counts = []
 
     for _ in range(3):

@@ -1,22 +1,25 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
-`reading` reads plain records, `lane` works them, over the `shelves` of closed orders, and `cells`
-counts them. Each does in every byte what the Python does that it stands in for.
+`blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them,
+`lane` works it, over the `shelves` of closed orders, and `cells` counts it. Each does in every byte
+what the Python does that it stands in for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from typing import TypeAlias, TypeGuard
 
-from schemas import codec
-from schemas.codec import Event
-from schemas.records import Record
+from streams.core import sequence as python
 from streams.core.book import Book
 from streams.core.rules import Rules
-from streams.core.sequence import Entry
+from streams.core.sequence import Entries, Mark
 
 try:
-    from streams.core.compiled import cells, lane, reading
+    from streams.core.compiled import blocks, cells, lane, sequence
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    cells = lane = reading = None  # type: ignore[assignment] # They may be missing.
+    blocks = cells = lane = sequence = None  # type: ignore[assignment] # They may be missing.
+
+
+AnySequence: TypeAlias = "python.Sequence | sequence.Sequence"
 
 
 def is_there() -> bool:
@@ -24,14 +27,18 @@ def is_there() -> bool:
     return lane is not None
 
 
-def readers() -> tuple[Callable[[Iterable[Record]], list[Event]], ...]:
-    """What reads the values of submissions, and of returns."""
-    read = reading if is_there() else codec
-    return read.read_submissions, read.read_returns
+def sequence_of(marks: tuple[Mark, Mark], frontier_ms: int = python.NEVER_MS) -> AnySequence:
+    """The sequence of one partition number."""
+    if is_there():
+        return sequence.Sequence(marks, frontier_ms)
+    return python.Sequence(marks, frontier_ms)
 
 
-def lane_of(
-    book: Book, rules: Rules, others: Callable[[Sequence[Entry]], None]
-) -> "lane.Lane | None":
+def lane_of(book: Book, rules: Rules, others: Callable[[Entries], None]) -> "lane.Lane | None":
     """A tracker's own, over its book; `others` works the records that are not plain."""
     return lane.Lane(book, rules, others) if is_there() else None
+
+
+def are_in_place(entries: Entries) -> "TypeGuard[sequence.Portion]":
+    """Whether a lane works these entries: those of a compiled sequence."""
+    return is_there() and isinstance(entries, sequence.Portion)

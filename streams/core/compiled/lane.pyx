@@ -10,27 +10,26 @@ lay them out.
 """
 
 import sys
+from collections import namedtuple
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from schemas.events import Return, Submission
-from schemas.records import Record
 from streams.core.compiled.cells cimport Cell, new_cell
+from streams.core.compiled.sequence cimport Portion
+from streams.core.compiled.blocks cimport Block, Spot
 from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
-from streams.core.compiled.structs cimport get, get_number, place_of
-from streams.core.outcomes import FINAL_OUTCOMES
+from streams.core.compiled.values cimport (
+    CODE, CURRENCY, KIND, MERCHANT, PLAYER, PROVIDER, Plain, Span, read_plain, text_of
+)
+from streams.core.compiled.values import OUTCOMES
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT
 from streams.core.rules import CACHE_MAX
 from streams.core.stakes import CARD_AT
 from streams.core.timers import BUCKET_BITS
-
-cdef extern from "Python.h":
-    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 cdef extern from *:
     const char* COMPILED_FROM
@@ -38,52 +37,42 @@ cdef extern from *:
 if sys.byteorder != "little":
     raise ImportError("the packed form is written as this machine does not store numbers")
 assert (SENT_AT, CARD_AT, TEXTS_AT) == (11, 41, 48), "the packed form was changed"
+assert TEXT_FIELDS == ("kind", "provider", "merchant", "player", "currency", "traceparent")
 
 SOURCE = COMPILED_FROM.decode()  # So that a test sees that it is of the source beside it.
 
 cdef enum:
     OPEN = 1
     ABSENT = 255
+    FINAL = 3  # So many outcomes are.
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
-    TEXTS = 7
+    NAMES = 5  # Of a value that are packed.
 
 cdef int64_t NO_BUCKET = -1
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
 cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
-
-
-cdef Py_ssize_t RECORD_KEY = place_of(Record, "key")
-cdef Py_ssize_t SUBMITTED_AT = place_of(Submission, "submitted_at")
-cdef Py_ssize_t OWN_WITHIN = place_of(Submission, "return_within_ms")
-cdef Py_ssize_t SENT_ATTEMPT = place_of(Submission, "attempt")
-cdef Py_ssize_t AMOUNT = place_of(Submission, "amount_minor")
-cdef Py_ssize_t[TEXTS] TEXT_PLACES  # The first is the rule's name, which is no field.
-for _number, _name in enumerate(TEXT_FIELDS):
-    TEXT_PLACES[_number + 1] = place_of(Submission, _name)
-cdef Py_ssize_t ATTEMPT = place_of(Return, "attempt")
-cdef Py_ssize_t OUTCOME = place_of(Return, "outcome")
-cdef Py_ssize_t CODE = place_of(Return, "code")
-cdef Py_ssize_t SLIPS = place_of(Return, "slips")
-cdef dict FINAL = {outcome: number for number, outcome in enumerate(FINAL_OUTCOMES)}
+Answer = namedtuple("Answer", ["outcome", "code"])
+cdef dict PLACES = {"kind": KIND, "provider": PROVIDER, "merchant": MERCHANT, "player": PLAYER, "currency": CURRENCY}
 
 
 cdef class Terms:
     """What a rule says, ready to be packed."""
-    cdef str rule
-    cdef uint8_t severity
+    cdef bytes packed_rule
+    cdef uint8_t severity, rule_length
     cdef int64_t within_ms, min_ms, max_ms
 
     def __init__(self, rule) -> None:
-        self.rule = rule.name
+        self.packed_rule, self.rule_length = rule.name.encode(), len(rule.name)
         self.severity = SEVERITIES.index(rule.severity)
         self.within_ms, self.min_ms, self.max_ms = rule.return_within_ms, rule.min_ms, rule.max_ms
 
-    cdef int64_t within(self, object own):
-        if own is None:
+    cdef int64_t within(self, int64_t own_ms) noexcept:
+        """`own_ms`: what the order asks for; 0 if it does not."""
+        if own_ms == 0:
             return self.within_ms
-        return max(self.min_ms, min(<int64_t>own, self.max_ms))
+        return max(self.min_ms, min(own_ms, self.max_ms))
 
 
 cdef class Lane:
@@ -93,7 +82,7 @@ cdef class Lane:
     cdef Terms only_terms
     cdef Shelves shelves
     cdef list bucket
-    cdef tuple keys
+    cdef tuple places
     cdef int64_t first_bucket, bucket_start, hints, now_s
 
     def __init__(self, book, rules, others) -> None:
@@ -102,22 +91,27 @@ cdef class Lane:
         self.rules, self.others = rules, others
         self.orders = book.orders
         self.shelves = Shelves(book.closed)
-        self.keys = tuple(place_of(Submission, key) for key in rules.keys)
+        self.places = tuple(PLACES[key] for key in rules.keys)
         self.terms = {}
-        self.only_terms = None if self.keys else Terms(rules.default)
+        self.only_terms = None if self.places else Terms(rules.default)
         self.bucket_start = NO_BUCKET
 
-    def work(self, entries, notes, int64_t withheld_until_ms) -> None:
+    def work(self, Portion portion, notes, int64_t withheld_until_ms) -> None:
         """Work records in their order."""
-        cdef int64_t arrival, first_ms = max(withheld_until_ms, 0)
-        cdef tuple entry
+        cdef int64_t first_ms = max(withheld_until_ms, 0)
+        cdef Py_ssize_t number
+        cdef Spot* record
         self._take_up(notes)
-        for entry in entries:
-            arrival = entry[0]
-            if first_ms <= arrival < ARRIVAL_END and self._work_one(entry, arrival):
+        for number in range(portion.count):
+            record = portion.items[number].spot
+            if (
+                first_ms <= record.arrival_ms < ARRIVAL_END
+                and (<Block>portion.items[number].block).events is None
+                and self._work_one(record)
+            ):
                 continue
             self._lay_down()
-            self.others([entry])
+            self.others([portion.entry(number)])
             self._take_up(notes)
         self._lay_down()
 
@@ -139,48 +133,47 @@ cdef class Lane:
             self.by_face, self.faces = self.notes.by_face, self.notes.faces
         return 0
 
-    cdef bint _work_one(self, tuple entry, int64_t arrival) except -1:
-        event, record = entry[3], entry[4]
-        if type(record) is not Record:
+    cdef bint _work_one(self, const Spot* record) except -1:
+        cdef Plain plain
+        if not read_plain(record, &plain):
             return False
-        key = get(record, RECORD_KEY)
-        if type(event) is Submission:
-            return self._open(key, event, arrival, entry[2])
-        if type(event) is Return:
-            return self._answer(key, event, arrival, arrival + (arrival != <int64_t>entry[5]))
-        return False
+        key = PyBytes_FromStringAndSize(record.key, record.key_size)
+        if record.side == 0:
+            return self._open(key, record, &plain)
+        return plain.outcome < FINAL and self._answer(key, record, &plain)
 
     # A fresh order.
 
-    cdef bint _open(self, bytes key, object sent, int64_t arrival, int64_t offset) except -1:
+    cdef bint _open(self, bytes key, const Spot* record, Plain* sent) except -1:
         cdef Terms terms
         cdef int64_t effect_ms, within_ms
-        if len(key) > KEY_BYTES_MAX or self.shelves.knows(key):
+        if self.shelves.knows(key):
             return False
         terms = self._terms_of(sent)
-        within_ms = terms.within(get(sent, OWN_WITHIN))
-        effect_ms = max(get_number(sent, SUBMITTED_AT, 0) + within_ms, arrival)
-        packed = pack(sent, terms, within_ms, effect_ms, offset)
+        within_ms = terms.within(sent.within_ms)
+        effect_ms = max(sent.at_ms + within_ms, record.arrival_ms)
+        packed = pack(sent, terms, within_ms, effect_ms, record.offset)
         # One look-up, where nearly always it is not known.
-        if packed is None or PyDict_SetDefault(self.orders, key, packed) != <PyObject*>packed:
+        if PyDict_SetDefault(self.orders, key, packed) != <PyObject*>packed:
             return False
         PyDict_SetDefault(self.changed, key, False)
         self._remind(key, effect_ms)
         if self.notes is not None:
-            self._count_opened(arrival, get_number(sent, AMOUNT, 0), packed)
+            self._count_opened(record.arrival_ms, sent.amount, packed)
         return True
 
-    cdef Terms _terms_of(self, object sent):
+    cdef Terms _terms_of(self, const Plain* sent):
         cdef PyObject* known
+        cdef bytes facts
         if self.only_terms is not None:
             return self.only_terms
-        facts = tuple([get(sent, key) for key in self.keys])
+        facts = b"\0".join([told_apart(sent.texts[<int>place]) for place in self.places])
         known = PyDict_GetItem(self.terms, facts)
         if known != NULL:
             return <Terms>known
         if len(self.terms) >= TERMS_MAX:
             self.terms.clear()
-        terms = self.terms[facts] = Terms(self.rules.rule_of(sent))
+        terms = self.terms[facts] = Terms(self.rules.resolve(facts_of(sent)))
         return terms
 
     cdef int _remind(self, bytes key, int64_t effect_ms) except -1:
@@ -198,27 +191,26 @@ cdef class Lane:
 
     # Its answer.
 
-    cdef bint _answer(self, bytes key, object back, int64_t arrival, int64_t until) except -1:
+    cdef bint _answer(self, bytes key, const Spot* record, const Plain* back) except -1:
         cdef PyObject* known = PyDict_GetItem(self.orders, key)
-        cdef PyObject* final = PyDict_GetItem(FINAL, get(back, OUTCOME))
         cdef const char* head
-        cdef int64_t named
-        if known == NULL or final == NULL or len(<tuple>get(back, SLIPS)):
+        cdef int64_t named, until
+        if known == NULL:
             return False
         packed = <bytes>known
         if PyBytes_GET_SIZE(packed) < TEXTS_BEGIN:  # Damaged; it is told as the Python does.
             return False
         head = PyBytes_AS_STRING(packed)
-        named = get_number(back, ATTEMPT, <uint8_t>head[1])
+        named = back.attempt if back.attempt else <uint8_t>head[1]
+        # One behind the frontier is worked as the last before it: what is due is settled.
+        until = record.arrival_ms + (record.arrival_ms != record.logged_ms)
         if head[0] != OPEN or head[2] or number_at(head + 3) < until or named < <uint8_t>head[1]:
-            return False
-        if len(key) > KEY_BYTES_MAX:
             return False
         del self.orders[key]
         PyDict_SetDefault(self.changed, key, True)
-        self.shelves.put(key, <uint8_t>named, <uint8_t>(<object>final), arrival)
+        self.shelves.put(key, <uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
         if self.notes is not None:
-            self._count_answered(arrival, back, packed, <int>(<object>final))
+            self._count_answered(record, back, packed)
         return True
 
     # Counting.
@@ -230,17 +222,17 @@ cdef class Lane:
         self.notes.opened(arrival, amount, packed)
         return self._turn()
 
-    cdef int _count_answered(
-        self, int64_t arrival, object back, bytes packed, int outcome
-    ) except -1:
+    cdef int _count_answered(self, const Spot* record, const Plain* back, bytes packed) except -1:
+        cdef int64_t arrival = record.arrival_ms
         cdef PyObject* cell = self._cell(arrival, packed)
         cdef const char* head = PyBytes_AS_STRING(packed)
         cdef int64_t delay_ms = arrival - number_at(head + 12)
+        code = text_of(back.texts[CODE])
         if cell != NULL:
             return (<Cell?>cell).count_answered(
-                outcome, get(back, CODE), delay_ms, number_at(head + 32)
+                back.outcome, code, delay_ms, number_at(head + 32)
             )
-        self.notes.answered(arrival, back, packed)
+        self.notes.answered(arrival, Answer(OUTCOMES[back.outcome], code), packed)
         return self._turn()
 
     cdef PyObject* _cell(self, int64_t arrival, bytes packed) except? NULL:
@@ -264,40 +256,51 @@ cdef class Lane:
         return cell
 
 
-cdef bytes pack(object sent, Terms terms, int64_t within_ms, int64_t effect_ms, int64_t offset):
-    """As packing.pack_fresh; None where a text is too long for it."""
-    cdef (const char*)[TEXTS] texts
-    cdef Py_ssize_t[TEXTS] sizes
-    cdef uint8_t[TEXTS] lengths
-    cdef Py_ssize_t total = TEXTS_BEGIN
+cdef bytes pack(
+    const Plain* sent, Terms terms, int64_t within_ms, int64_t effect_ms, int64_t offset
+):
+    """As packing.pack_fresh."""
+    cdef Py_ssize_t rule_size = len(terms.packed_rule), size = TEXTS_BEGIN + rule_size
     cdef int number
     cdef char* to
     cdef bytes packed
-    cdef int64_t submitted_at = get_number(sent, SUBMITTED_AT, 0)
-    cdef int64_t amount = get_number(sent, AMOUNT, 0)
     cdef uint32_t within = <uint32_t>within_ms
-    cdef uint8_t attempt = <uint8_t>get_number(sent, SENT_ATTEMPT, 1)
-    for number in range(TEXTS):
-        text = terms.rule if number == 0 else get(sent, TEXT_PLACES[number])
-        sizes[number], lengths[number] = 0, ABSENT
-        if text is not None:
-            texts[number] = PyUnicode_AsUTF8AndSize(text, &sizes[number])
-            if PyUnicode_GET_LENGTH(text) >= ABSENT:
-                return None
-            lengths[number] = <uint8_t>PyUnicode_GET_LENGTH(text)
-            total += sizes[number]
-    packed = PyBytes_FromStringAndSize(NULL, total)
+    cdef uint8_t attempt = <uint8_t>max(sent.attempt, 1)
+    for number in range(NAMES):
+        size += max(sent.texts[number].size, 0)
+    packed = PyBytes_FromStringAndSize(NULL, size)
     to = PyBytes_AS_STRING(packed)
     to[0], to[1], to[2], to[11], to[40] = OPEN, attempt, 0, attempt, terms.severity
     memcpy(to + 3, &effect_ms, 8)
-    memcpy(to + 12, &submitted_at, 8)
+    memcpy(to + 12, &sent.at_ms, 8)
     memcpy(to + 20, &within, 4)
     memcpy(to + 24, &offset, 8)
-    memcpy(to + 32, &amount, 8)
-    memcpy(to + CARD_BEGINS, lengths, TEXTS)
-    to += TEXTS_BEGIN
-    for number in range(TEXTS):
-        if sizes[number]:
-            memcpy(to, texts[number], sizes[number])
-            to += sizes[number]
+    memcpy(to + 32, &sent.amount, 8)
+    write_texts(to + CARD_BEGINS, sent, terms)
     return packed
+
+
+cdef int write_texts(char* lengths, const Plain* sent, Terms terms) noexcept:
+    """All texts, the rule's name first; before them stand their lengths in code points."""
+    cdef char* to = lengths + TEXTS_BEGIN - CARD_BEGINS
+    cdef int32_t size
+    cdef int number
+    lengths[0], lengths[1 + NAMES] = terms.rule_length, <char>ABSENT
+    memcpy(to, PyBytes_AS_STRING(terms.packed_rule), len(terms.packed_rule))
+    to += len(terms.packed_rule)
+    for number in range(NAMES):
+        size = sent.texts[number].size
+        lengths[1 + number] = <char>(size if size >= 0 else ABSENT)
+        if size > 0:
+            memcpy(to, sent.texts[number].begin, size)
+            to += size
+    return 0
+
+
+cdef dict facts_of(const Plain* sent):
+    return {name: text_of(sent.texts[<int>place]) for name, place in PLACES.items()}
+
+
+cdef bytes told_apart(Span span):
+    """An absent text from an empty one."""
+    return b"-" if span.size < 0 else b"=" + span.begin[: span.size]

@@ -12,8 +12,6 @@ from pydantic import ValidationError
 from schemas import codec
 from schemas import mistakes as contracts
 from schemas.codec import quick_return, quick_submission
-from schemas.records import RETURNED, SUBMITTED
-from streams.core import compiled
 from tests.events import fields_of, read_submission
 from tests.unit.schemas.samples import RETURN, SUBMISSION, record_of
 
@@ -111,8 +109,6 @@ def test_msgspec_takes_what_is_right_and_short(
 READERS = [
     (codec.read_submissions, codec.read_submission, SUBMISSION),
     (codec.read_returns, codec.read_return, RETURN),
-    (compiled.readers()[SUBMITTED], codec.read_submission, SUBMISSION),
-    (compiled.readers()[RETURNED], codec.read_return, RETURN),
 ]
 
 
