@@ -1,7 +1,7 @@
 """What is read of a plain record where it lies is what the codec reads of it."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +12,10 @@ from schemas.codec import read_return, read_submission
 from schemas.records import RETURNED, SUBMITTED, Record, Unreadable
 from tests.unit.schemas.samples import RETURN, SUBMISSION, raw_record, record_of
 from tests.unit.schemas.test_quick import odd_object, spaces
+from tests.unit.test_blocks import batch_of
 
 values = pytest.importorskip("streams.core.compiled.values", reason="there was no C compiler")
+blocks = pytest.importorskip("streams.core.compiled.blocks")
 
 each_side = pytest.mark.parametrize(
     "side, fields", [(SUBMITTED, SUBMISSION), (RETURNED, RETURN)], ids=["submitted", "returned"]
@@ -23,14 +25,23 @@ each_side = pytest.mark.parametrize(
 def both(record: Record, side: int) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """What is read where it lies, None if it is not plain, and what the codec reads."""
     event = (read_submission, read_return)[side](record)
+    plain = plain_of(record, side)
     if isinstance(event, Unreadable):
-        return values.plain_of(record, side), None
+        return plain, None
     read = asdict(event)
     assert read.pop("order_id").encode() == record.key
-    for name in ("traceparent", "slips"):
-        if not read.get(name):  # A plain record has none.
-            read.pop(name, None)
-    return values.plain_of(record, side), read
+    if not read.get("slips"):  # A plain record has none.
+        read.pop("slips", None)
+    return plain, read
+
+
+def plain_of(record: Record, side: int) -> dict[str, Any] | None:
+    """What is read of it as it lies in a fetched batch."""
+    times = (record.timestamp_ms, 1)
+    batch = batch_of([(record.key, record.value, list(record.headers), *times)], record.offset)
+    block = blocks.Block()
+    block.add_batch(batch, 0, 0, lambda *_: b"")
+    return values.plain_of(block, side)
 
 
 @each_side
@@ -143,4 +154,41 @@ def test_a_number_is_read_alike(
 def test_a_value_that_is_cut_is_not_plain(side: int, fields: dict[str, Any], end: int) -> None:
     value = json.dumps(fields).encode()
 
-    assert values.plain_of(raw_record(value[:-end]), side) is None
+    assert plain_of(raw_record(value[:-end]), side) is None
+
+
+TRACE: Final = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+_header_names = st.sampled_from(
+    ["traceparent", "TraceParent", "ce_traceparent", "content-type", "Content-Type", "ce_id", ""]
+)
+_header_values = st.sampled_from(
+    [
+        *(TRACE, TRACE[:-1] + b"0", TRACE.upper(), b"ff" + TRACE[2:], TRACE + b"0", TRACE[1:]),
+        *(TRACE.replace(b"4bf92f3577b34da6a3ce929d0e0e4736", b"0" * 32), TRACE[:-1] + b"g"),
+        *(TRACE.replace(b"00f067aa0ba902b7", b"0" * 16), TRACE.replace(b"-01", b"_01"), b""),
+        *(b"application/json", b"application/json; charset=utf-8"),
+        *(b"application/cloudevents+json", b"Application/CloudEvents+JSON ; x=y"),
+    ]
+)
+
+
+@each_side
+@settings(max_examples=1_000)
+@given(headers=st.lists(st.tuples(_header_names, _header_values), max_size=4))
+def test_headers_say_the_same_to_both(
+    side: int, fields: dict[str, Any], headers: list[tuple[str, bytes]]
+) -> None:
+    found, read = both(record_of(fields, headers=tuple(headers)), side)
+
+    assert found is None or found == read
+    types = {value for name, value in headers if name.lower() == "content-type"}
+    assert (found is not None) == (types <= {b"application/json"})
+
+
+@each_side
+def test_the_headers_of_a_record_that_somebody_has_are_the_codecs(
+    side: int, fields: dict[str, Any]
+) -> None:
+    record = record_of(fields, headers=(("ce_id", b"1"),))
+
+    assert values.plain_of(blocks.Block.of([record]), side) is None

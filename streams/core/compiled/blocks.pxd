@@ -14,6 +14,7 @@ cdef struct Spot:
     int32_t value_size  # -1: null; its headers follow the value.
     uint8_t side
     bint has_headers
+    bint is_lent  # Out of a Record that somebody has: nothing follows its value.
 
 cdef struct Text:
     const uint8_t* at
@@ -29,3 +30,6 @@ cdef class Block:
     cdef object record(self, Py_ssize_t number)
     cdef int walk(self, const char* batch, int attributes, Text* text, int64_t from_offset) except -1
     cdef int grow(self, Py_ssize_t more) except -1
+
+cdef int64_t read_varint(Text* text) noexcept
+cdef Text headers_begin(const Spot* spot) noexcept

@@ -67,7 +67,7 @@ cdef class Block:
             spot.offset, spot.timestamp_ms = record.offset, record.timestamp_ms
             point_to(record.key, &spot.key, &spot.key_size)
             point_to(record.value, &spot.value, &spot.value_size)
-            spot.has_headers = len(record.headers) > 0
+            spot.has_headers, spot.is_lent = len(record.headers) > 0, True
             self.count += 1
         self.origins += records  # Which keeps keys and values where they are.
 
@@ -173,7 +173,7 @@ cdef int read_spot(Text* text, Spot* spot) noexcept:
     spot.value_size = <int32_t>max(read_varint(text), -1)
     spot.value = <const char*>text.at
     skip(text, spot.value_size)
-    spot.has_headers = skip_headers(text) > 0
+    spot.has_headers, spot.is_lent = skip_headers(text) > 0, False
     return 0
 
 
@@ -193,10 +193,8 @@ cdef int64_t skip_headers(Text* text) noexcept:
 
 cdef list headers_of(const Spot* spot):
     """Names and values; of a record that is known to be whole."""
-    cdef Text text
+    cdef Text text = headers_begin(spot)
     cdef int64_t number, size
-    text.at = <const uint8_t*>spot.value + max(spot.value_size, 0)
-    text.end, text.is_cut = text.at + FAR, False
     headers = []
     for number in range(read_varint(&text)):
         size = read_varint(&text)
@@ -209,6 +207,14 @@ cdef list headers_of(const Spot* spot):
     return headers
 
 
+cdef Text headers_begin(const Spot* spot) noexcept:
+    """Where the headers are of a record that is known to be whole, their number first."""
+    cdef Text text
+    text.at = <const uint8_t*>spot.value + max(spot.value_size, 0)
+    text.end, text.is_cut = text.at + FAR, False
+    return text
+
+
 cdef inline int skip(Text* text, int64_t size) noexcept:
     if size > text.end - text.at:
         text.is_cut = True
@@ -217,7 +223,7 @@ cdef inline int skip(Text* text, int64_t size) noexcept:
     return 0
 
 
-cdef inline int64_t read_varint(Text* text) noexcept:
+cdef int64_t read_varint(Text* text) noexcept:
     """A number in zigzag form, seven bits a byte."""
     cdef uint64_t found = 0
     cdef int shift = 0

@@ -47,7 +47,7 @@ cdef enum:
     FINAL = 3  # So many outcomes are.
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
-    NAMES = 5  # Of a value that are packed.
+    NAMES = 6  # Of a record that are packed, after its rule's.
 
 cdef int64_t NO_BUCKET = -1
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
@@ -285,7 +285,7 @@ cdef int write_texts(char* lengths, const Plain* sent, Terms terms) noexcept:
     cdef char* to = lengths + TEXTS_BEGIN - CARD_BEGINS
     cdef int32_t size
     cdef int number
-    lengths[0], lengths[1 + NAMES] = terms.rule_length, <char>ABSENT
+    lengths[0] = terms.rule_length
     memcpy(to, PyBytes_AS_STRING(terms.packed_rule), len(terms.packed_rule))
     to += len(terms.packed_rule)
     for number in range(NAMES):

@@ -5,12 +5,13 @@ from libc.stdint cimport int32_t, int64_t
 
 from streams.core.compiled.blocks cimport Spot
 
-cdef enum:  # The texts of a value; the first five as they are packed.
+cdef enum:  # The texts of a record; the first six as they are packed.
     KIND
     PROVIDER
     MERCHANT
     PLAYER
     CURRENCY
+    TRACEPARENT
     CODE
     MESSAGE
     TEXTS

@@ -2,6 +2,6 @@
 
 from typing import Any
 
-from schemas.records import Record
+from streams.core.compiled.blocks import Block
 
-def plain_of(record: Record, side: int) -> dict[str, Any] | None: ...
+def plain_of(block: Block, side: int) -> dict[str, Any] | None: ...

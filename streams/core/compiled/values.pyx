@@ -2,8 +2,8 @@
 """Values of plain records, read where they lie: no object is made of them.
 
 A value is plain if it is a flat JSON object of texts without escapes, whole numbers, true, false
-and null, all in ASCII, and right in every field. What is not plain is the codec's to read, which is
-the authority for everything; of what is plain both read the same.
+and null, all in ASCII, and right in every field. What is not plain, or an event in structured mode,
+is the codec's to read, which is the authority for everything; of what is plain both read the same.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -12,7 +12,7 @@ from libc.string cimport memcmp, memcpy
 from schemas import fields
 from schemas.records import RETURNED
 from schemas.times import DAY_MS, EARLIEST_MS as FIRST_MS
-from streams.core.compiled.blocks cimport Block
+from streams.core.compiled.blocks cimport Block, Text as BlockText, headers_begin, read_varint
 from streams.core.outcomes import FINAL_OUTCOMES, INTERIM_OUTCOMES
 
 OUTCOMES = (*FINAL_OUTCOMES, *INTERIM_OUTCOMES)
@@ -24,7 +24,7 @@ cdef int64_t WITHIN_MAX_MS = fields.RETURN_WITHIN_MAX_MS
 cdef int64_t ATTEMPT_MAX = fields.ATTEMPT_MAX
 cdef int32_t ORDER_ID_MAX = fields.ORDER_ID_MAX
 cdef int32_t[TEXTS] TEXT_MAX
-TEXT_MAX = [fields.NAME_MAX] * 4 + [3, fields.CODE_MAX, fields.MESSAGE_MAX]
+TEXT_MAX = [fields.NAME_MAX] * 4 + [3, 0, fields.CODE_MAX, fields.MESSAGE_MAX]
 
 cdef enum:
     DIGITS_MAX = 18  # More may be more than 64 bits hold.
@@ -46,6 +46,8 @@ cdef enum:
     OF_BACK = OF_BOTH | 1 << CODE | 1 << MESSAGE | 1 << RETURNED_AT | 1 << OUTCOME
     MUST_SENT = 1 << ORDER_ID | 1 << SUBMITTED_AT
     MUST_BACK = 1 << ORDER_ID | 1 << RETURNED_AT | 1 << OUTCOME
+
+cdef const char* ZEROS = b"00000000000000000000000000000000"
 
 cdef enum Sort:
     NULL_VALUE
@@ -82,6 +84,8 @@ cdef bint read_plain(const Spot* record, Plain* plain) noexcept:
             return False
         more = goes_on(&text)
     seen &= ~(seen >> NULLS)
+    if record.has_headers and not note_headers(record, plain):
+        return False
     return more == 0 and seen & must == must and (seen >> AMOUNT & 1) == (seen >> CURRENCY & 1)
 
 
@@ -191,6 +195,76 @@ cdef int outcome_of(const Span* text) noexcept:
     return -1
 
 
+# Headers, as schemas.cloudevents reads them.
+
+cdef bint note_headers(const Spot* record, Plain* plain) noexcept:
+    """Whether the value is the data; of two headers with the same name the last counts."""
+    cdef BlockText text
+    cdef Span name, value, trace, ce_trace
+    cdef int64_t number
+    if record.is_lent:  # Its headers are not where its value is.
+        return False
+    trace.size = ce_trace.size = -1
+    text = headers_begin(record)
+    for number in range(read_varint(&text)):
+        read_span(&text, &name)
+        read_span(&text, &value)
+        if is_called(&name, b"content-type", 12) and not is_json(&value):
+            return False  # It may be structured.
+        if is_called(&name, b"traceparent", 11):
+            trace = valid_trace(value)
+        elif is_called(&name, b"ce_traceparent", 14):
+            ce_trace = valid_trace(value)
+    plain.texts[TRACEPARENT] = trace if trace.size >= 0 else ce_trace
+    return True
+
+
+cdef int read_span(BlockText* text, Span* span) noexcept:
+    span.size = <int32_t>read_varint(text)
+    span.begin = <const char*>text.at
+    text.at += max(span.size, 0)
+    return 0
+
+
+cdef bint is_called(const Span* name, const char* wanted, int32_t size) noexcept:
+    """Whatever the case of its letters."""
+    cdef int32_t at
+    if name.size != size:
+        return False
+    for at in range(size):
+        if name.begin[at] != wanted[at] and not (
+            97 <= wanted[at] <= 122 and name.begin[at] == wanted[at] - 32
+        ):
+            return False
+    return True
+
+
+cdef bint is_json(const Span* value) noexcept:
+    """As nearly everybody writes it."""
+    return value.size == 16 and memcmp(value.begin, b"application/json", 16) == 0
+
+
+cdef Span valid_trace(Span value) noexcept:
+    """A traceparent of W3C's version 00 to fe, with ids that are not zero; else absent."""
+    cdef int32_t at
+    cdef char byte
+    cdef bint is_right = value.size == 55
+    for at in range(55 if is_right else 0):
+        byte = value.begin[at]
+        if at in (2, 35, 52):
+            is_right = is_right and byte == b"-"
+        else:
+            is_right = is_right and (48 <= byte <= 57 or 97 <= byte <= 102)
+    if (
+        not is_right
+        or memcmp(value.begin, b"ff", 2) == 0
+        or memcmp(value.begin + 3, ZEROS, 32) == 0
+        or memcmp(value.begin + 36, ZEROS, 16) == 0
+    ):
+        value.size = -1
+    return value
+
+
 # JSON.
 
 cdef inline void skip_space(Text* text) noexcept:
@@ -209,7 +283,7 @@ cdef inline bint take(Text* text, char wanted) noexcept:
 
 cdef int begins(const Spot* record, Text* text) noexcept:
     """1 if a field comes next, 0 at the end of an object, -1 where it is not plain."""
-    if record.has_headers or record.value_size < 0 or record.key_size < 0:
+    if record.value_size < 0 or record.key_size < 0:
         return -1
     text.at, text.end = record.value, record.value + record.value_size
     if not take(text, b"{"):
@@ -311,10 +385,9 @@ cdef bint read_number(Text* text, int64_t* number) noexcept:
     return True
 
 
-def plain_of(record, side) -> dict | None:
-    """The fields of a plain record of this side but its order's id, as the codec names them; None
-    of any other record."""
-    cdef Block block = Block.of([record])
+def plain_of(Block block, side) -> dict | None:
+    """The fields of a plain record of this side, the first of the block, but its order's id, as the
+    codec names them; None of any other record."""
     cdef Plain plain
     cdef dict found
     block.spots.side = side
@@ -330,6 +403,7 @@ def plain_of(record, side) -> dict | None:
     found.update(submitted_at=plain.at_ms, return_within_ms=plain.within_ms or None)
     found.update(kind=text_of(plain.texts[KIND]), merchant=text_of(plain.texts[MERCHANT]))
     found.update(player=text_of(plain.texts[PLAYER]))
+    found.update(traceparent=text_of(plain.texts[TRACEPARENT]))
     return found
 
 
