@@ -17,7 +17,9 @@ from setuptools import Distribution, Extension
 from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
 FOLDER = Path("streams/core/compiled")
-MODULES = ("blocks", "cells", "lane", "sequence", "shelves", "values")
+MODULES = (
+    *("blocks", "cells", "envelope", "flat", "lane", "moment", "sequence", "shelves", "values"),
+)
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 NO_COMPILER = (CCompilerError, CompileError, ExecError, LinkError, PlatformError)
 

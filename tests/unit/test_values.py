@@ -1,6 +1,7 @@
 """What is read of a plain record where it lies is what the codec reads of it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import asdict, replace
 
 from schemas.codec import read_return, read_submission
 from schemas.records import RETURNED, SUBMITTED, Record, Unreadable
-from tests.unit.schemas.samples import RETURN, SUBMISSION, raw_record, record_of
+from tests.unit.schemas.samples import NOW_MS, RETURN, SUBMISSION, raw_record, record_of
 from tests.unit.schemas.test_quick import odd_object, spaces
 from tests.unit.test_blocks import batch_of
 
@@ -192,3 +193,44 @@ def test_the_headers_of_a_record_that_somebody_has_are_the_codecs(
     record = record_of(fields, headers=(("ce_id", b"1"),))
 
     assert values.plain_of(blocks.Block.of([record]), side) is None
+
+
+_moments = st.one_of(
+    st.integers(946_500_000, 2**33).map(lambda at: f"{datetime.fromtimestamp(at, UTC):%FT%T}"),
+    st.tuples(
+        st.sampled_from(["2024-02-29", "2023-02-29", "2100-02-29", "2000-02-29", "2026-04-31"])
+        | st.builds("20{:02}-{:02}-{:02}".format, *[st.integers(0, 40)] * 3),
+        st.builds("T{:02}:{:02}:{:02}".format, *[st.integers(0, 61)] * 3),
+    ).map("".join),
+)
+_fractions = st.sampled_from(["", "", ".", ".5", ".25", ".999", ".1239", ".123456789", ",5"])
+_offsets = st.sampled_from(
+    ["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+24:00", "+0100", "+01:60", "", " Z"]
+)
+
+
+@each_side
+@settings(max_examples=3_000)
+@given(moment=_moments, fraction=_fractions, offset=_offsets)
+def test_a_time_as_text_is_the_same_moment(
+    side: int, fields: dict[str, Any], moment: str, fraction: str, offset: str
+) -> None:
+    name = "submitted_at" if side == SUBMITTED else "returned_at"
+    record = record_of(fields | {name: moment + fraction + offset})
+    late = replace(record, timestamp_ms=2**50)
+
+    found, read = both(late, side)
+
+    assert found is None or found == read
+    assert (found is None) == (read is None) or offset == "z" or ":60" in moment + offset
+
+
+@each_side
+def test_a_time_as_text_is_plain(side: int, fields: dict[str, Any]) -> None:
+    name = "submitted_at" if side == SUBMITTED else "returned_at"
+
+    found, read = both(record_of(fields | {name: "2026-01-01T02:30:00.250+02:30"}), side)
+
+    assert found == read
+    assert found is not None
+    assert found[name] == NOW_MS + 250

@@ -22,8 +22,9 @@ from streams.core.compiled.cells cimport Cell, new_cell
 from streams.core.compiled.sequence cimport Portion
 from streams.core.compiled.blocks cimport Block, Spot
 from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
+from streams.core.compiled.flat cimport Span
 from streams.core.compiled.values cimport (
-    CODE, CURRENCY, KIND, MERCHANT, PLAYER, PROVIDER, Plain, Span, read_plain, text_of
+    CODE, CURRENCY, KIND, MERCHANT, PLAYER, PROVIDER, Plain, read_plain, text_of
 )
 from streams.core.compiled.values import OUTCOMES
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT

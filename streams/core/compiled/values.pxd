@@ -1,9 +1,10 @@
 # cython: language_level=3
 """Values of plain records, read where they lie."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from streams.core.compiled.blocks cimport Spot
+from streams.core.compiled.flat cimport Span
 
 cdef enum:  # The texts of a record; the first six as they are packed.
     KIND
@@ -15,10 +16,6 @@ cdef enum:  # The texts of a record; the first six as they are packed.
     CODE
     MESSAGE
     TEXTS
-
-cdef struct Span:
-    const char* begin
-    int32_t size  # -1: absent.
 
 cdef struct Plain:
     Span[TEXTS] texts

@@ -6,13 +6,18 @@ and null, all in ASCII, and right in every field. What is not plain, or an event
 is the codec's to read, which is the authority for everything; of what is plain both read the same.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcmp
 
 from schemas import fields
 from schemas.records import RETURNED
 from schemas.times import DAY_MS, EARLIEST_MS as FIRST_MS
-from streams.core.compiled.blocks cimport Block, Text as BlockText, headers_begin, read_varint
+from streams.core.compiled.blocks cimport Block
+from streams.core.compiled.envelope cimport is_data
+from streams.core.compiled.flat cimport (
+    NULL_VALUE, NUMBER, TEXT, Field, Text, begins, goes_on, read_field
+)
+from streams.core.compiled.moment cimport read_moment
 from streams.core.outcomes import FINAL_OUTCOMES, INTERIM_OUTCOMES
 
 OUTCOMES = (*FINAL_OUTCOMES, *INTERIM_OUTCOMES)
@@ -25,9 +30,6 @@ cdef int64_t ATTEMPT_MAX = fields.ATTEMPT_MAX
 cdef int32_t ORDER_ID_MAX = fields.ORDER_ID_MAX
 cdef int32_t[TEXTS] TEXT_MAX
 TEXT_MAX = [fields.NAME_MAX] * 4 + [3, 0, fields.CODE_MAX, fields.MESSAGE_MAX]
-
-cdef enum:
-    DIGITS_MAX = 18  # More may be more than 64 bits hold.
 
 cdef enum:  # The fields of both sides, those that are texts as above.
     ORDER_ID = TEXTS
@@ -47,26 +49,6 @@ cdef enum:
     MUST_SENT = 1 << ORDER_ID | 1 << SUBMITTED_AT
     MUST_BACK = 1 << ORDER_ID | 1 << RETURNED_AT | 1 << OUTCOME
 
-cdef const char* ZEROS = b"00000000000000000000000000000000"
-
-cdef enum Sort:
-    NULL_VALUE
-    TEXT
-    NUMBER
-    TRUTH
-
-
-cdef struct Text:
-    const char* at
-    const char* end
-
-
-cdef struct Field:
-    Span name
-    Sort sort
-    Span text
-    int64_t number
-
 
 cdef bint read_plain(const Spot* record, Plain* plain) noexcept:
     """Whether a record is plain; what its side's fields say stands in `plain` then."""
@@ -78,13 +60,13 @@ cdef bint read_plain(const Spot* record, Plain* plain) noexcept:
     plain.within_ms = plain.amount = plain.attempt = 0
     for number in range(TEXTS):
         plain.texts[number].size = -1
-    more = begins(record, &text)
+    more = begins(&text, record.value, record.value_size)
     while more == 1:
         if not read_field(&text, &field) or not note(record, &field, plain, known, &seen):
             return False
         more = goes_on(&text)
     seen &= ~(seen >> NULLS)
-    if record.has_headers and not note_headers(record, plain):
+    if record.has_headers and not is_data(record, &plain.texts[TRACEPARENT]):
         return False
     return more == 0 and seen & must == must and (seen >> AMOUNT & 1) == (seen >> CURRENCY & 1)
 
@@ -108,7 +90,14 @@ cdef bint note(const Spot* record, const Field* field, Plain* plain, int known, 
     if which == OUTCOME:
         plain.outcome = outcome_of(&field.text) if field.sort == TEXT else -1
         return plain.outcome >= 0
+    if field.sort == TEXT:
+        return which in (SUBMITTED_AT, RETURNED_AT) and note_text_moment(record, field, plain)
     return field.sort == NUMBER and note_number(record, which, field.number, plain)
+
+
+cdef bint note_text_moment(const Spot* record, const Field* field, Plain* plain) noexcept:
+    cdef int64_t at_ms
+    return read_moment(&field.text, &at_ms) and note_number(record, SUBMITTED_AT, at_ms, plain)
 
 
 cdef bint note_number(const Spot* record, int which, int64_t number, Plain* plain) noexcept:
@@ -166,7 +155,7 @@ cdef inline bint is_text(const Field* field, int32_t size_max) noexcept:
 cdef inline bint is_key(const Spot* record, const Span* text) noexcept:
     return (
         text.size > 0
-        and text.size == record.key_size
+        and text.size == record.key_size  # Which is -1 where there is none.
         and memcmp(text.begin, record.key, text.size) == 0
     )
 
@@ -193,196 +182,6 @@ cdef int outcome_of(const Span* text) noexcept:
     if text.size == 5:
         return 4 if memcmp(text.begin, b"error", 5) == 0 else -1
     return -1
-
-
-# Headers, as schemas.cloudevents reads them.
-
-cdef bint note_headers(const Spot* record, Plain* plain) noexcept:
-    """Whether the value is the data; of two headers with the same name the last counts."""
-    cdef BlockText text
-    cdef Span name, value, trace, ce_trace
-    cdef int64_t number
-    if record.is_lent:  # Its headers are not where its value is.
-        return False
-    trace.size = ce_trace.size = -1
-    text = headers_begin(record)
-    for number in range(read_varint(&text)):
-        read_span(&text, &name)
-        read_span(&text, &value)
-        if is_called(&name, b"content-type", 12) and not is_json(&value):
-            return False  # It may be structured.
-        if is_called(&name, b"traceparent", 11):
-            trace = valid_trace(value)
-        elif is_called(&name, b"ce_traceparent", 14):
-            ce_trace = valid_trace(value)
-    plain.texts[TRACEPARENT] = trace if trace.size >= 0 else ce_trace
-    return True
-
-
-cdef int read_span(BlockText* text, Span* span) noexcept:
-    span.size = <int32_t>read_varint(text)
-    span.begin = <const char*>text.at
-    text.at += max(span.size, 0)
-    return 0
-
-
-cdef bint is_called(const Span* name, const char* wanted, int32_t size) noexcept:
-    """Whatever the case of its letters."""
-    cdef int32_t at
-    if name.size != size:
-        return False
-    for at in range(size):
-        if name.begin[at] != wanted[at] and not (
-            97 <= wanted[at] <= 122 and name.begin[at] == wanted[at] - 32
-        ):
-            return False
-    return True
-
-
-cdef bint is_json(const Span* value) noexcept:
-    """As nearly everybody writes it."""
-    return value.size == 16 and memcmp(value.begin, b"application/json", 16) == 0
-
-
-cdef Span valid_trace(Span value) noexcept:
-    """A traceparent of W3C's version 00 to fe, with ids that are not zero; else absent."""
-    cdef int32_t at
-    cdef char byte
-    cdef bint is_right = value.size == 55
-    for at in range(55 if is_right else 0):
-        byte = value.begin[at]
-        if at in (2, 35, 52):
-            is_right = is_right and byte == b"-"
-        else:
-            is_right = is_right and (48 <= byte <= 57 or 97 <= byte <= 102)
-    if (
-        not is_right
-        or memcmp(value.begin, b"ff", 2) == 0
-        or memcmp(value.begin + 3, ZEROS, 32) == 0
-        or memcmp(value.begin + 36, ZEROS, 16) == 0
-    ):
-        value.size = -1
-    return value
-
-
-# JSON.
-
-cdef inline void skip_space(Text* text) noexcept:
-    while text.at < text.end and text.at[0] in (9, 10, 13, 32):
-        text.at += 1
-
-
-cdef inline bint take(Text* text, char wanted) noexcept:
-    """Whether this comes next, after space; it is passed then."""
-    skip_space(text)
-    if text.at >= text.end or text.at[0] != wanted:
-        return False
-    text.at += 1
-    return True
-
-
-cdef int begins(const Spot* record, Text* text) noexcept:
-    """1 if a field comes next, 0 at the end of an object, -1 where it is not plain."""
-    if record.value_size < 0 or record.key_size < 0:
-        return -1
-    text.at, text.end = record.value, record.value + record.value_size
-    if not take(text, b"{"):
-        return -1
-    return ends(text) if take(text, b"}") else 1
-
-
-cdef int goes_on(Text* text) noexcept:
-    """The same, after a field."""
-    if take(text, b","):
-        return 1
-    return ends(text) if take(text, b"}") else -1
-
-
-cdef int ends(Text* text) noexcept:
-    skip_space(text)
-    return 0 if text.at == text.end else -1
-
-
-cdef bint read_field(Text* text, Field* field) noexcept:
-    if not read_text(text, &field.name) or not take(text, b":"):
-        return False
-    skip_space(text)
-    if text.at >= text.end:
-        return False
-    if text.at[0] == b'"':
-        field.sort = TEXT
-        return read_text(text, &field.text)
-    if text.at[0] == b"n":
-        field.sort = NULL_VALUE
-        return take_word(text, b"null", 4)
-    if text.at[0] == b"t":
-        field.sort = TRUTH
-        return take_word(text, b"true", 4)
-    if text.at[0] == b"f":
-        field.sort = TRUTH
-        return take_word(text, b"false", 5)
-    field.sort = NUMBER
-    return read_number(text, &field.number)
-
-
-cdef bint take_word(Text* text, const char* word, int size) noexcept:
-    if text.end - text.at < size or memcmp(text.at, word, size) != 0:
-        return False
-    text.at += size
-    return True
-
-
-cdef bint read_text(Text* text, Span* span) noexcept:
-    """A text of ASCII without escapes and controls."""
-    cdef const char* at
-    cdef uint64_t word, special
-    cdef uint8_t byte
-    if not take(text, b'"'):
-        return False
-    at = span.begin = text.at
-    while text.end - at >= 8:
-        memcpy(&word, at, 8)
-        # The high bit of a byte is set where it is beyond ASCII, a control, a quote or a backslash;
-        # after the first such byte it may be set wrongly, so the rest is looked at byte by byte.
-        special = (
-            word
-            | (word - <uint64_t>0x2020202020202020)
-            | ((word ^ <uint64_t>0x2222222222222222) - <uint64_t>0x0101010101010101)
-            | ((word ^ <uint64_t>0x5C5C5C5C5C5C5C5C) - <uint64_t>0x0101010101010101)
-        ) & <uint64_t>0x8080808080808080
-        if special:
-            break
-        at += 8
-    while at < text.end and at[0] != b'"':
-        byte = <uint8_t>at[0]
-        if byte < 32 or byte > 127 or byte == 92:
-            return False
-        at += 1
-    if at >= text.end:
-        return False
-    span.size = <int32_t>(at - span.begin)
-    text.at = at + 1
-    return True
-
-
-cdef bint read_number(Text* text, int64_t* number) noexcept:
-    """A whole number of so many digits, without a leading zero, an exponent or a fraction."""
-    cdef bint is_negative = text.at[0] == b"-"
-    cdef const char* first
-    cdef int64_t found = 0
-    text.at += is_negative
-    first = text.at
-    while text.at < text.end and 48 <= text.at[0] <= 57:
-        if text.at - first >= DIGITS_MAX:
-            return False
-        found = found * 10 + (text.at[0] - 48)
-        text.at += 1
-    if text.at == first or (first[0] == 48 and (is_negative or text.at - first > 1)):
-        return False
-    if text.at < text.end and text.at[0] in (46, 69, 101):  # Such as 1.0, 1E3 or 1e3.
-        return False
-    number[0] = -found if is_negative else found
-    return True
 
 
 def plain_of(Block block, side) -> dict | None:
