@@ -30,7 +30,7 @@ class Book:
         # How many are in each state; of the open ones nobody counts, they are the rest.
         self._by_state = [0] * (max(State) + 1)
         self.changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
-        self.closings: list[bytes] = []
+        self.closings = bytearray()  # The segment to be: an entry for each order closed.
 
     def open(self, key: bytes, packed: bytes, effect_ms: int) -> None:
         """Keep a fresh open order, of which nothing is kept yet, in packed form."""
@@ -71,13 +71,13 @@ class Book:
         """Remember an order as closed, whether it was kept or not."""
         if key in self.orders:
             self.drop(key)
-        self.closings.append(self.closed.add(order_hash(key), closed))
+        self.closings += self.closed.add(order_hash(key), closed)
 
     def close_open(self, key: bytes, attempt: int, outcome: int, *, at_ms: int) -> None:
         """The same for an open order, its outcome by its number."""
         del self.orders[key]
         self.changed.setdefault(key, True)
-        self.closings.append(self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms))
+        self.closings += self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms)
 
     def find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
         """The newest closing of an order that a record arriving then still meets."""
@@ -89,13 +89,13 @@ class Book:
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
             self.timers.sweep(HINTS_SWEPT_MAX)
         changed, self.changed = self.changed, {}
-        closings, self.closings = self.closings, []
+        closings, self.closings = self.closings, bytearray()
         changes: dict[bytes, bytes | None] = {}
         for key, was_kept in changed.items():
             packed = self.orders.get(key)
             if packed is not None or was_kept:
                 changes[key] = packed
-        return changes, b"".join(closings)
+        return changes, bytes(closings)
 
     def forget_changes(self) -> None:
         """Keep no account of what changed, for who writes no checkpoints."""

@@ -17,14 +17,16 @@ cdef inline int64_t number_at(const char* place) noexcept:
 
 cdef class Shelves:
     cdef object closed
-    cdef list shelves, closings
+    cdef list shelves
+    cdef bytearray closings
     cdef int64_t remember_ms, mask, count
     cdef char[HASH_BYTES] hashed
 
-    cdef int take_up(self, list closings) except -1
+    cdef int take_up(self, bytearray closings) except -1
     cdef int lay_down(self) except -1
     cdef bint knows(self, bytes key) except -1
     cdef int put(self, bytes key, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1
+    cdef int note_closing(self, const char* entry) except -1
     cdef Py_ssize_t number(self) noexcept
     cdef Py_ssize_t expired(self, bytes shelf, int64_t now_ms) noexcept
     cdef int split_one(self) except -1

@@ -4,6 +4,9 @@
 An order is looked for as if nothing expired: whoever finds one asks `ClosedOrders` what it is.
 """
 
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -28,8 +31,8 @@ cdef class Shelves:
         self.closed = closed
         self.remember_ms = closed.remember_ms
 
-    cdef int take_up(self, list closings) except -1:
-        """`closings` takes the entries of the orders that are put in from now on."""
+    cdef int take_up(self, bytearray closings) except -1:
+        """`closings` gets the entries of the orders that are put in from now on."""
         self.shelves, self.closings = self.closed.shelves, closings
         self.mask, self.count = self.closed.full_mask, self.closed.count
         return 0
@@ -63,7 +66,7 @@ cdef class Shelves:
         memcpy(entry, self.hashed, HASH_BYTES)
         entry[16], entry[17] = attempt, outcome
         memcpy(entry + 18, &at_ms, 6)
-        self.closings.append(PyBytes_FromStringAndSize(entry, ENTRY_BYTES))
+        self.note_closing(entry)
         number = self.number()
         shelf = self.shelves[number]
         expired = self.expired(shelf, at_ms)
@@ -74,6 +77,12 @@ cdef class Shelves:
         self.shelves[number] = longer
         self.count += 1 - expired // ENTRY_BYTES
         return self.split_one() if self.count > len(self.shelves) * SHELF_ENTRIES_MAX else 0
+
+    cdef int note_closing(self, const char* entry) except -1:
+        cdef Py_ssize_t size = PyByteArray_GET_SIZE(self.closings)
+        PyByteArray_Resize(self.closings, size + ENTRY_BYTES)
+        memcpy(PyByteArray_AS_STRING(self.closings) + size, entry, ENTRY_BYTES)
+        return 0
 
     cdef Py_ssize_t number(self) noexcept:
         """Of the shelf that the hash belongs on."""
