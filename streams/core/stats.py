@@ -118,9 +118,9 @@ class Tally:
     def _records(self, closed: list[Closed]) -> list[StatsJson]:
         """Each of at most so many rows, unless one second alone has more."""
         records: list[StatsJson] = []
-        rows = ROWS_A_RECORD_MAX
+        rows = 0
         for second_s, count, second in closed:
-            if rows + count > ROWS_A_RECORD_MAX:
+            if not records or rows + count > ROWS_A_RECORD_MAX:
                 records.append(StatsJson(self._partition, second_s))
                 rows = 0
             rows += count
