@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 
 from schemas.events import Return, Submission
 from schemas.records import Record
-from streams.core.compiled.cells cimport Cell, new_cell
+from streams.core.compiled.cells cimport Counter
 from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
 from streams.core.compiled.structs cimport get, get_number, place_of
 from streams.core.outcomes import FINAL_OUTCOMES
@@ -89,12 +89,13 @@ cdef class Terms:
 cdef class Lane:
     """The plain records of one tracker."""
     cdef object book, timers, rules, others, notes
-    cdef dict orders, changed, buckets, terms, cells, by_face, faces
+    cdef dict orders, changed, buckets, terms
+    cdef Counter counter
     cdef Terms only_terms
     cdef Shelves shelves
     cdef list bucket
     cdef tuple keys
-    cdef int64_t first_bucket, bucket_start, hints, now_s
+    cdef int64_t first_bucket, bucket_start, hints
 
     def __init__(self, book, rules, others) -> None:
         """`others` works the records that are not plain, as they come in between."""
@@ -122,22 +123,15 @@ cdef class Lane:
         self._lay_down()
 
     cdef int _take_up(self, notes) except -1:
-        self.notes = notes
+        self.notes, self.counter = notes, None if notes is None else notes.counter
         self.changed = self.book.changed
         self.buckets, self.first_bucket = self.timers.buckets, self.timers.first[0]
         self.hints, self.bucket_start = 0, NO_BUCKET
-        self.shelves.take_up(self.book.closings)
-        return self._turn()
+        return self.shelves.take_up(self.book.closings)
 
     cdef int _lay_down(self) except -1:
         self.timers.hints += self.hints
         return self.shelves.lay_down()
-
-    cdef int _turn(self) except -1:
-        if self.notes is not None:
-            self.now_s, self.cells = self.notes.now_s, self.notes.cells
-            self.by_face, self.faces = self.notes.by_face, self.notes.faces
-        return 0
 
     cdef bint _work_one(self, tuple entry, int64_t arrival) except -1:
         event, record = entry[3], entry[4]
@@ -224,44 +218,28 @@ cdef class Lane:
     # Counting.
 
     cdef int _count_opened(self, int64_t arrival, int64_t amount, bytes packed) except -1:
-        cdef PyObject* cell = self._cell(arrival, packed)
-        if cell != NULL:
-            return (<Cell?>cell).count_opened(amount)
-        self.notes.opened(arrival, amount, packed)
-        return self._turn()
+        cdef const char* card = PyBytes_AS_STRING(packed) + CARD_BEGINS
+        if self.counter is None:
+            self.notes.opened(arrival, amount, packed)
+            return 0
+        return self.counter.opened(arrival, amount, card, PyBytes_GET_SIZE(packed) - CARD_BEGINS)
 
     cdef int _count_answered(
         self, int64_t arrival, object back, bytes packed, int outcome
     ) except -1:
-        cdef PyObject* cell = self._cell(arrival, packed)
         cdef const char* head = PyBytes_AS_STRING(packed)
-        cdef int64_t delay_ms = arrival - number_at(head + 12)
-        if cell != NULL:
-            return (<Cell?>cell).count_answered(
-                outcome, get(back, CODE), delay_ms, number_at(head + 32)
-            )
-        self.notes.answered(arrival, back, packed)
-        return self._turn()
-
-    cdef PyObject* _cell(self, int64_t arrival, bytes packed) except? NULL:
-        """Where the order is counted; NULL where that is not known yet."""
-        cdef bytes card = packed[CARD_BEGINS:]
-        cdef PyObject* cell
-        cdef PyObject* face
-        if arrival // 1000 != self.now_s:
-            return NULL
-        cell = PyDict_GetItem(self.cells, card)
-        if cell != NULL:
-            return cell
-        face = PyDict_GetItem(self.faces, card)
-        if face == NULL:
-            return NULL
-        cell = PyDict_GetItem(self.by_face, <tuple>face)
-        if cell == NULL:
-            self.by_face[<tuple>face] = new_cell(<tuple>face)
-            cell = PyDict_GetItem(self.by_face, <tuple>face)
-        self.cells[card] = <object>cell
-        return cell
+        if self.counter is None:
+            self.notes.answered(arrival, back, packed)
+            return 0
+        return self.counter.answered(
+            arrival,
+            arrival - number_at(head + 12),
+            number_at(head + 32),
+            head + CARD_BEGINS,
+            PyBytes_GET_SIZE(packed) - CARD_BEGINS,
+            outcome,
+            get(back, CODE),
+        )
 
 
 cdef bytes pack(object sent, Terms terms, int64_t within_ms, int64_t effect_ms, int64_t offset):
