@@ -145,6 +145,11 @@ def encode_codes(codes: dict[str, int]) -> bytes:
     return _encode(codes)
 
 
+def encode_money(money: Money) -> bytes:
+    """Money as it stands in a row."""
+    return _encode(money)
+
+
 def encode_second(second: StatsSecond) -> SecondJson:
     """What `StatsJson` holds of a second."""
     return SecondJson(_encode(second))

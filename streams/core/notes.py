@@ -8,12 +8,13 @@ cost the garbage collector seven times the work of everything else.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.events import Return
-from schemas.stats import Money, StatsRow
-from streams.core.gauges import Scope
 from streams.core.orders import Order, State
+
+if TYPE_CHECKING:  # It may not have been compiled.
+    from streams.core.compiled.cells import Counter
 
 OPENED: Final = 0  # About: the submission. Order: None.
 ANSWERED: Final = 1  # In time. About: the return. Order: as it was open; a submission just come.
@@ -31,40 +32,20 @@ UNREADABLE: Final = 12  # About: (side, what is unreadable). Order: packed, if i
 NOTHING: Final = 13  # A withheld order came back: nobody was told of it.
 
 Note = tuple[int, int, Any, Any]
-Face = tuple[Scope, str | None]  # What is counted together: the scope and the currency.
 Opened = Callable[[int, int, bytes], None]  # When, the amount, the order in packed form.
 Answered = Callable[[int, Return, bytes], None]  # When, the return, the order as it was open.
-
-
-class Cell(Protocol):
-    """Where orders with the same texts are counted, in one second."""
-
-    def opened(self, amount: int) -> None:
-        """An order of so much was opened."""
-
-    def answered(self, returned: Return, delay_ms: int, amount: int) -> None:
-        """One of so much was answered in time, so long after it was submitted."""
-
-    def flush(self, row: StatsRow, money: Money) -> None:
-        """Move what was counted into the row of its scope, and the money in it."""
 
 
 @dataclass(slots=True)
 class Notes:
     """Who counts an order that opens and one that is answered, and what is not yet counted. The
     two are told of orders of which nothing but the submission is kept, so that their packed form
-    ends with its texts; the bytes from the first length of a text on are its card.
-
-    `now_s` is the second that was counted in last, or -1; `cells`, by card, and `by_face` are
-    where its orders are counted, `faces` what was read from cards."""
+    ends with its texts. `counter` is what counts the same in C, where it is compiled."""
 
     opened: Opened
     answered: Answered
+    counter: "Counter | None" = None
     others: list[Note] = field(default_factory=list)
-    now_s: int = -1
-    cells: dict[bytes, Cell] = field(default_factory=dict)
-    by_face: dict[Face, Cell] = field(default_factory=dict)
-    faces: dict[bytes, Face] = field(default_factory=dict)
 
 
 def answer_to(order: Order) -> int:

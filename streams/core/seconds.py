@@ -1,19 +1,28 @@
-"""The counts of one second, and the short way to them from an order in packed form.
+"""The counts of one second, and what counts orders in packed form in them.
 
 Most orders share their texts with many others, and these stand at the end of the packed form: the
 bytes from there, the order's card, find the cell that it is counted in.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from schemas.events import Return
 from schemas.stats import Money, SecondJson, StatsRow, StatsSecond, delay_bucket, encode_second
 from streams.core import compiled
-from streams.core.gauges import Gauges, Scope, put_money
-from streams.core.notes import Cell, Face
+from streams.core.gauges import Gauges, Scope, by_scope, put_money
 from streams.core.packing import ABSENT
 from streams.core.rows import folded, trimmed
-from streams.core.stakes import CARD_AT, PLAYER_AT, TRACE_AT, counted, scope_of, stake_of
+from streams.core.stakes import (
+    CARD_AT,
+    PLAYER_AT,
+    SENT_MS_AT,
+    TRACE_AT,
+    counted,
+    scope_of,
+    sent_and_amount,
+    stake_of,
+)
 
 REMEMBERED_MAX: Final = 20_000  # Of scopes, by their packed texts, and of cards.
 _BUCKETS: Final = [delay_bucket(delay_ms) for delay_ms in range(65_536)]
@@ -21,8 +30,9 @@ _BUCKETS: Final = [delay_bucket(delay_ms) for delay_ms in range(65_536)]
 Closed = tuple[int, SecondJson]  # How many rows a second has, and its JSON.
 
 
-class RowCell:
-    """Counts in a row at once; where compiled cells are, nobody needs it."""
+class Cell:
+    """Where orders with one card are counted in one second: the row of their scope, and the money
+    of their currency in it."""
 
     __slots__ = ("_money", "_row")
 
@@ -48,20 +58,17 @@ class RowCell:
         if returned.code is not None:
             count_code(row, returned.code)
 
-    def flush(self, row: StatsRow, money: Money) -> None:
-        """Everything is in them already."""
-
 
 class Second:
-    """A row for each scope with counts; what is opened and answered comes to it through cells."""
+    """A row for each scope with counts. What is opened and answered comes to it through cells; the
+    compiled ones hold it until they are flushed."""
 
-    __slots__ = ("by_face", "cells", "no_money", "rows")
+    __slots__ = ("cells", "counted", "rows")
 
     def __init__(self, rows: dict[Scope, StatsRow]) -> None:
         self.rows = rows
         self.cells: dict[bytes, Cell] = {}  # By card.
-        self.by_face: dict[Face, Cell] = {}
-        self.no_money = Money("")  # What orders without an amount add to.
+        self.counted = compiled.cells.Cells() if compiled.is_there() else None
 
     def row(self, scope: Scope) -> StatsRow:
         """The row of a scope, made if there is none."""
@@ -70,49 +77,95 @@ class Second:
             row = self.rows[scope] = StatsRow(*scope)
         return row
 
-    def cell(self, face: Face) -> Cell:
-        """Where orders with this scope and currency are counted."""
-        cell = self.by_face.get(face)
-        if cell is None:
-            cell = self.by_face[face] = self._new_cell(face)
-        return cell
-
     def gathered(self) -> dict[Scope, StatsRow]:
         """The rows with everything that was counted."""
-        for face in self.by_face:
-            self.flush(face)
+        if self.counted is not None:
+            self.counted.flush(self)
         return self.rows
 
-    def flush(self, face: Face) -> None:
-        """Move what a cell holds into its row."""
-        row = self.row(face[0])
-        money = self.no_money if face[1] is None else put_money(row, face[1])
-        self.by_face[face].flush(row, money)
-
-    def closed(self, second_s: int, gauges: Gauges) -> Closed:
+    def closed(
+        self, second_s: int, gauges: Gauges, teller: "compiled.rows.Teller | None"
+    ) -> Closed:
         """The second at its end, which is told as this; the gauges stand there from now on."""
-        if compiled.is_there():
-            told = compiled.cells.closed(second_s, self, gauges)
-            if told is not None:
-                return told[0], SecondJson(told[1])
+        told = None if teller is None else teller.closed(second_s, self, gauges)
+        if told is not None:
+            return told[0], SecondJson(told[1])
         rows = self.gathered()
         gauges.settle(rows)
         in_order = [trimmed(row) for row in folded(rows)]
         return len(in_order), encode_second(StatsSecond(second_s, in_order))
 
-    def _new_cell(self, face: Face) -> Cell:
-        if compiled.is_there():
-            return compiled.cells.Cell(*face)
-        row = self.row(face[0])
-        return RowCell(row, self.no_money if face[1] is None else put_money(row, face[1]))
+    def kept(self, second_s: int, teller: "compiled.rows.Teller | None") -> SecondJson:
+        """What a checkpoint keeps of it before its end: its rows hold changes."""
+        if teller is not None:
+            return SecondJson(teller.kept(second_s, self))
+        rows = self.gathered()
+        in_order = [rows[scope] for scope in sorted(rows, key=by_scope)]
+        return encode_second(StatsSecond(second_s, in_order))
+
+
+class RowCounter:
+    """Counts orders in the second that it last turned to; where the compiled counter is, nobody
+    needs it."""
+
+    def __init__(
+        self, second_at: Callable[[int], Second], scope_of: Callable[[bytes], Scope]
+    ) -> None:
+        self._second_at = second_at
+        self._scope_of = scope_of
+        self._faces: dict[bytes, tuple[Scope, str | None]] = {}  # Scope and currency, by card.
+        self._now = Second({})
+        self._now_s: int | None = None
+
+    def __len__(self) -> int:
+        """How many cards it knows."""
+        return len(self._faces)
+
+    def turn_away(self) -> None:
+        """Ask anew for the second of the next order."""
+        self._now_s = None
+
+    def let_go(self) -> None:
+        """Forget all cards."""
+        self._faces.clear()
+
+    def note_opened(self, at_ms: int, amount: int, packed: bytes, /) -> None:
+        """An order of so much was opened, which stands there in packed form."""
+        self._cell(at_ms, packed).opened(amount)
+
+    def note_answered(self, at_ms: int, returned: Return, packed: bytes, /) -> None:
+        """The order that stands there was answered in time."""
+        submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
+        self._cell(at_ms, packed).answered(returned, at_ms - submitted_at, amount)
+
+    def _cell(self, at_ms: int, packed: bytes) -> Cell:
+        if at_ms // 1000 != self._now_s:  # Most fall into the second of the one before.
+            self._now, self._now_s = self._second_at(at_ms), at_ms // 1000
+        return self._now.cells.get(packed[CARD_AT:]) or self._new_cell(self._now, packed)
+
+    def _new_cell(self, second: Second, packed: bytes) -> Cell:
+        """Kept for the next order with the same card, which is for few that name somebody."""
+        card = packed[CARD_AT:]
+        is_shared = packed[PLAYER_AT] == packed[TRACE_AT] == ABSENT
+        face = self._faces.get(card)
+        if face is None:
+            _, _, key, currency = stake_of(packed)
+            face = (self._scope_of(key), currency)
+            if is_shared:
+                self._faces[card] = face
+        scope, currency = face
+        row = second.row(scope)
+        cell = Cell(row, Money("") if currency is None else put_money(row, currency))
+        if is_shared:
+            second.cells[card] = cell
+        return cell
 
 
 class Scopes:
-    """Remembers which scope and currency packed texts stand for."""
+    """Remembers which scope packed texts stand for."""
 
     def __init__(self) -> None:
         self._by_key: dict[bytes, Scope] = {}
-        self.faces: dict[bytes, Face] = {}  # By card.
 
     def of(self, key: bytes) -> Scope:
         """The scope of what `stake_of` gives."""
@@ -122,22 +175,6 @@ class Scopes:
                 self._by_key.clear()
             scope = self._by_key[key] = scope_of(key)
         return scope
-
-    def cell(self, second: Second, packed: bytes) -> Cell:
-        """Where an order that nothing but its submission is kept of is counted; kept for the next
-        one with the same card."""
-        card = packed[CARD_AT:]
-        face = self.faces.get(card)
-        if face is None:
-            _, _, key, currency = stake_of(packed)
-            face = (self.of(key), currency)
-            if not packed[PLAYER_AT] == packed[TRACE_AT] == ABSENT:
-                return second.cell(face)  # Few orders have the same card.
-            if len(self.faces) >= REMEMBERED_MAX:
-                self.faces.clear()
-            self.faces[card] = face
-        cell = second.cells[card] = second.cell(face)
-        return cell
 
 
 def count_outcome(row: StatsRow, outcome: str) -> None:

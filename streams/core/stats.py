@@ -8,26 +8,26 @@ a checkpoint keeps the counts; how much is open comes from the orders themselves
 from collections.abc import Iterable
 from typing import Any, Final
 
-from schemas.events import Return, Submission
+from schemas.events import Submission
 from schemas.stats import (
     Money,
     SecondJson,
     Stats,
     StatsJson,
     StatsRow,
-    StatsSecond,
     delay_bucket,
     encode_stats,
     read_stats,
 )
-from streams.core import notes
-from streams.core.gauges import Gauges, Scope, by_scope, put_money
-from streams.core.notes import Cell, Note, Notes
+from streams.core import compiled, notes
+from streams.core.gauges import Gauges, Scope, put_money
+from streams.core.notes import Note, Notes
 from streams.core.orders import State
 from streams.core.rows import first_ids, named_in, put_dead_letter
-from streams.core.seconds import Scopes, Second, count_code, count_outcome
-from streams.core.stakes import CARD_AT, SENT_MS_AT, counted, sent_and_amount, stake_of
+from streams.core.seconds import RowCounter, Scopes, Second, count_code, count_outcome
+from streams.core.stakes import counted, stake_of
 
+FACES_MAX: Final = 20_000  # Scopes and currencies, or cards, that are known: under 1 KB each.
 ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
 
 Closed = tuple[int, int, SecondJson]  # The second, how many rows it has, its JSON.
@@ -38,18 +38,20 @@ class Tally:
     """The counts of one partition number; the tracker fills `notes`."""
 
     def __init__(self, partition: int) -> None:
-        self.notes = Notes(self._opened, self._answered)
         self.told_s = 0  # Of every second before it, all rows were handed out.
         self._partition = partition
         self._open: dict[int, Second] = {}  # Those that are not closed, by their number.
-        self._now = Second({})  # The one that `notes.now_s` says.
         self._changed: set[int] = set()  # Of these, since the last checkpoint; closed ones too.
         self._kept: set[int] = set()  # Which seconds the checkpoint holds.
         self._closed: list[Closed] = []
         self._gauges = Gauges()  # At the end of the newest closed second.
         self._complete_s = 0
         self._scopes = Scopes()
-        self.notes.faces = self._scopes.faces
+        in_c = compiled.counter_of(self._second_at)
+        by_row = RowCounter(self._second_at, self._scopes.of)
+        self._teller = compiled.teller_of(in_c)
+        self._counter = by_row if in_c is None else in_c
+        self.notes = Notes(self._counter.note_opened, self._counter.note_answered, in_c)
 
     @property
     def has_rows(self) -> bool:
@@ -81,7 +83,7 @@ class Tally:
         if complete_s <= self._complete_s:
             return
         self._complete_s = complete_s
-        self.notes.now_s = -1
+        self._counter.turn_away()
         for second_s in sorted(self._open):
             if second_s >= complete_s:
                 break
@@ -98,29 +100,28 @@ class Tally:
         for second_s in sorted(self._changed):
             second = self._open.get(second_s)
             if second is not None:
-                changes[second_s] = self._packed(second_s, second.gathered())
+                changes[second_s] = self._packed(second_s, second)
                 self._kept.add(second_s)
             elif second_s in self._kept:
                 changes[second_s] = None
                 self._kept.remove(second_s)
         self._changed.clear()
-        self.notes.now_s = -1  # What is counted in it from now on is a change again.
+        self._counter.turn_away()  # What is counted in it from now on is a change again.
         return self._records(closed), changes
 
     def _close(self, second_s: int, second: Second) -> None:
         self._changed.add(second_s)
-        self._closed.append((second_s, *second.closed(second_s, self._gauges)))
+        self._closed.append((second_s, *second.closed(second_s, self._gauges, self._teller)))
 
-    def _packed(self, second_s: int, rows: dict[Scope, StatsRow]) -> bytes:
-        in_order = [rows[scope] for scope in sorted(rows, key=by_scope)]
-        return encode_stats(Stats(self._partition, 0, [StatsSecond(second_s, in_order)]))
+    def _packed(self, second_s: int, second: Second) -> bytes:
+        return encode_stats(StatsJson(self._partition, 0, [second.kept(second_s, self._teller)]))
 
     def _records(self, closed: list[Closed]) -> list[StatsJson]:
         """Each of at most so many rows, unless one second alone has more."""
         records: list[StatsJson] = []
-        rows = ROWS_A_RECORD_MAX
+        rows = 0
         for second_s, count, second in closed:
-            if rows + count > ROWS_A_RECORD_MAX:
+            if not records or rows + count > ROWS_A_RECORD_MAX:
                 records.append(StatsJson(self._partition, second_s))
                 rows = 0
             rows += count
@@ -140,23 +141,13 @@ class Tally:
             second = self._open[second_s] = Second({})
         return second
 
-    def _opened(self, at_ms: int, amount: int, packed: bytes) -> None:
-        self._cell(at_ms, packed).opened(amount)
-
-    def _answered(self, at_ms: int, returned: Return, packed: bytes) -> None:
-        submitted_at, amount = sent_and_amount(packed, SENT_MS_AT)
-        self._cell(at_ms, packed).answered(returned, at_ms - submitted_at, amount)
-
-    def _cell(self, at_ms: int, packed: bytes) -> Cell:
-        second = self._now if at_ms // 1000 == self.notes.now_s else self._turn_to(at_ms)
-        return second.cells.get(packed[CARD_AT:]) or self._scopes.cell(second, packed)
-
-    def _turn_to(self, at_ms: int) -> Second:
-        """Most records fall into the second of the one before."""
-        second = self._now = self._second(at_ms)
-        self.notes.now_s = at_ms // 1000
-        self.notes.cells, self.notes.by_face = second.cells, second.by_face
-        return second
+    def _second_at(self, at_ms: int) -> Second:
+        """For the counter, which asks where another second begins."""
+        if len(self._counter) >= FACES_MAX:
+            for second in self._open.values():
+                second.gathered()
+            self._counter.let_go()
+        return self._second(at_ms)
 
     def _stake(self, order: Any) -> Stake:
         if type(order) is bytes:

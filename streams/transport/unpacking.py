@@ -20,7 +20,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from schemas.records import Record
 
 try:
-    from streams.core.compiled.blocks import Block, CutRecord, batch_size
+    from streams.core.compiled.blocks import Block, CutRecord, batch_size, is_whole
 except ImportError:  # There was no compiler.
     IN_PLACE = False
 else:
@@ -140,7 +140,7 @@ def _take_records(
     taken: Sequence[Record] = records
     while len(records) < limit and found._records.has_next():
         batch = found._records.next_batch()
-        if found._check_crcs and not batch.validate_crc():
+        if found._check_crcs and not _is_whole(batch, found._records, in_place=in_place):
             raise CorruptRecordException(f"invalid checksum in {tp.topic} partition {tp.partition}")
         if not _is_passed_over(found, batch):
             if in_place and batch.magic == FORMAT_2:
@@ -169,6 +169,11 @@ def _is_passed_over(found: Any, batch: Any) -> bool:
         if batch.is_transactional and batch.producer_id in found._aborted_producers:
             return True
     return bool(batch.is_control_batch)
+
+
+def _is_whole(batch: Any, fetched: Any, *, in_place: bool) -> bool:
+    whole = is_whole(fetched.data, fetched.at) if in_place else None
+    return bool(batch.validate_crc()) if whole is None else whole
 
 
 def _put(tp: TopicPartition, batch: Any, found: Any, *, block: "Block") -> None:

@@ -135,6 +135,19 @@ def test_a_damaged_batch_is_cut_or_read_and_never_more_than_its_bytes() -> None:
     assert min(ends.values()) > 100
 
 
+@given(records=_records, at=st.integers(21, 400), byte=st.integers(0, 255))
+def test_a_batch_is_whole_if_aiokafka_says_so(records: list[Any], at: int, byte: int) -> None:
+    batch = bytearray(batch_of(records, 5))
+    if at < len(batch):
+        batch[at] = byte
+    fetched = batch_of([], 3) + bytes(batch)
+
+    whole = blocks.is_whole(fetched, 61)
+
+    assert whole in (MemoryRecords(bytes(batch)).next_batch().validate_crc(), None)
+    assert blocks.is_whole(fetched, 0) in (True, None)
+
+
 def test_of_a_batch_that_is_not_read_nothing_stays() -> None:
     block = block_of(batch_of([(b"k", b"v", [], 5, 1)], 0))
     bad = bytearray(batch_of([(b"a", b"b", [], 5, 1), (b"c", b"d", [("name", b"")], 5, 1)], 1))

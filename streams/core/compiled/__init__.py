@@ -1,22 +1,25 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
-`blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them,
-`lane` works it, over the `shelves` of closed orders, and `cells` counts it. Each does in every byte
-what the Python does that it stands in for.
+`blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them
+and `lane` works it, over the `shelves` of closed orders; `cells` has the counts, by `faces`, and
+`rows` tells these. Each does in every byte what the Python does that it stands in for.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from streams.core import sequence as python
 from streams.core.book import Book
 from streams.core.rules import Rules
 from streams.core.sequence import Entries, Mark
 
+if TYPE_CHECKING:
+    from streams.core.seconds import Second
+
 try:
-    from streams.core.compiled import blocks, cells, lane, sequence
+    from streams.core.compiled import blocks, cells, lane, rows, sequence
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    blocks = cells = lane = sequence = None  # type: ignore[assignment] # They may be missing.
+    blocks = cells = lane = rows = sequence = None  # type: ignore[assignment] # They are missing.
 
 
 AnySequence: TypeAlias = "python.Sequence | sequence.Sequence"
@@ -42,3 +45,13 @@ def lane_of(book: Book, rules: Rules, others: Callable[[Entries], None]) -> "lan
 def are_in_place(entries: Entries) -> "TypeGuard[sequence.Portion]":
     """Whether a lane works these entries: those of a compiled sequence."""
     return is_there() and isinstance(entries, sequence.Portion)
+
+
+def counter_of(second_at: "Callable[[int], Second]") -> "cells.Counter | None":
+    """A tally's own; `second_at` gives the second that a time falls into."""
+    return cells.Counter(second_at) if is_there() else None
+
+
+def teller_of(counter: "cells.Counter | None") -> "rows.Teller | None":
+    """What tells the seconds of a counter."""
+    return None if counter is None else rows.Teller(counter)

@@ -7,14 +7,19 @@ Knows Kafka's record batches, format 2 (KIP-98), and nothing of what is in a val
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from schemas.records import Record
+
+cdef extern from "crc32c.h":
+    bint crc32c_is_there() noexcept
+    uint32_t crc32c(const char* text, size_t size) noexcept
 
 cdef enum:
     LENGTH_AT = 8
     AFTER_LENGTH = 12
     MAGIC_AT = 16
+    CRC_AT = 17
     ATTRIBUTES_AT = 21
     FIRST_TIME_AT = 27
     MAX_TIME_AT = 35
@@ -146,6 +151,16 @@ cdef class Block:
             raise MemoryError
         self.spots, self.room = moved, room
         return 0
+
+
+def is_whole(bytes fetched, Py_ssize_t at) -> bool | None:
+    """Whether the batch that begins there, in format 2, has the bytes that it was written with;
+    None where this processor has no instruction for it."""
+    cdef const char* batch = PyBytes_AS_STRING(fetched) + at
+    cdef Py_ssize_t size = AFTER_LENGTH + number_at(batch + LENGTH_AT, 4) - ATTRIBUTES_AT
+    if not crc32c_is_there() or batch[MAGIC_AT] != 2:
+        return None
+    return <uint32_t>number_at(batch + CRC_AT, 4) == crc32c(batch + ATTRIBUTES_AT, size)
 
 
 cdef int point_to(bytes text, const char** at, int32_t* size) except -1:

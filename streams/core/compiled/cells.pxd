@@ -1,24 +1,61 @@
 # cython: language_level=3
-"""The fields of a cell, for the lane to count in."""
+"""The counts of a second, for the lane to count in and for what tells them."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from streams.core.compiled.faces cimport Face, Faces
 
 cdef enum:
-    BUCKETS_MAX = 24  # Of one cell; more different delays go into a dict.
+    OUTCOMES = 3
+    BUCKETS = 256  # Of delays there are no more.
+    BUCKETS_MAX = 8  # Of one cell; with more different delays it has room for all.
 
-cdef class Cell:
-    cdef readonly tuple scope
-    cdef readonly str currency
-    cdef int64_t submitted, open_minor
-    cdef int64_t[3] outcomes
-    cdef int buckets_used
-    cdef uint8_t[BUCKETS_MAX] buckets
-    cdef uint32_t[BUCKETS_MAX] times
-    cdef dict more_delays, codes
-    cdef tuple begun  # What its row is sorted by, and what the JSON of it begins with.
+cdef struct Cell:
+    PyObject* face  # Owned, as is the dict of codes, NULL while there are none.
+    PyObject* codes
+    int64_t* all_times  # By bucket, of those that have no place in `buckets`; or NULL.
+    int64_t submitted, open_minor
+    int64_t[OUTCOMES] outcomes
+    int64_t[BUCKETS_MAX] times
+    uint8_t[BUCKETS_MAX] buckets
+    int buckets_used
 
-    cdef int count_opened(self, int64_t amount) except -1
-    cdef int count_answered(self, int outcome, object code, int64_t delay_ms, int64_t amount) except -1
-    cdef int sort_buckets(self) except -1
+cdef class Cells:
+    cdef Cell* cells
+    cdef Py_ssize_t used, room
+    cdef uint64_t stamp  # A face with the same has one of these cells.
 
-cdef Cell new_cell(tuple face)
+    cdef Cell* add(self, Face face) except NULL
+    cdef int recall(self) except -1
+    cdef int empty(self) except -1
+
+cdef class Counter:
+    cdef object second_at
+    cdef Faces faces
+    cdef Cells cells
+    cdef int64_t begin_ms
+    cdef uint64_t span_ms
+
+    cdef int opened(
+        self, int64_t arrival_ms, int64_t amount, const char* card, Py_ssize_t size
+    ) except -1
+    cdef int answered(
+        self,
+        int64_t arrival_ms,
+        int64_t delay_ms,
+        int64_t amount,
+        const char* card,
+        Py_ssize_t size,
+        int outcome,
+        object code,
+    ) except -1
+    cdef Cell* cell(self, int64_t arrival_ms, const char* card, Py_ssize_t size) except NULL
+    cdef int turn_to(self, int64_t arrival_ms) except -1
+
+cdef int move_to_row(Cell* cell, second) except -1
+
+
+cdef inline bint is_empty(Cell* cell) noexcept:
+    """Nothing was counted since it was flushed."""
+    return not (cell.submitted or cell.outcomes[0] or cell.outcomes[1] or cell.outcomes[2])

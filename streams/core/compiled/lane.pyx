@@ -10,7 +10,6 @@ lay them out.
 """
 
 import sys
-from collections import namedtuple
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
@@ -18,15 +17,14 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from streams.core.compiled.cells cimport Cell, new_cell
-from streams.core.compiled.sequence cimport Portion
 from streams.core.compiled.blocks cimport Block, Spot
+from streams.core.compiled.cells cimport Counter
+from streams.core.compiled.sequence cimport Portion
 from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
 from streams.core.compiled.flat cimport Span
 from streams.core.compiled.values cimport (
     CODE, CURRENCY, KIND, MERCHANT, PLAYER, PROVIDER, Plain, read_plain, text_of
 )
-from streams.core.compiled.values import OUTCOMES
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT
 from streams.core.rules import CACHE_MAX
 from streams.core.stakes import CARD_AT
@@ -54,7 +52,6 @@ cdef int64_t NO_BUCKET = -1
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
 cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
-Answer = namedtuple("Answer", ["outcome", "code"])
 cdef dict PLACES = {"kind": KIND, "provider": PROVIDER, "merchant": MERCHANT, "player": PLAYER, "currency": CURRENCY}
 
 
@@ -78,13 +75,14 @@ cdef class Terms:
 
 cdef class Lane:
     """The plain records of one tracker."""
-    cdef object book, timers, rules, others, notes
-    cdef dict orders, changed, buckets, terms, cells, by_face, faces
+    cdef object book, timers, rules, others
+    cdef dict orders, changed, buckets, terms
+    cdef Counter counter
     cdef Terms only_terms
     cdef Shelves shelves
     cdef list bucket
     cdef tuple places
-    cdef int64_t first_bucket, bucket_start, hints, now_s
+    cdef int64_t first_bucket, bucket_start, hints
 
     def __init__(self, book, rules, others) -> None:
         """`others` works the records that are not plain, as they come in between."""
@@ -117,22 +115,16 @@ cdef class Lane:
         self._lay_down()
 
     cdef int _take_up(self, notes) except -1:
-        self.notes = notes
+        assert notes is None or notes.counter is not None, "counted by Python, worked in C"
+        self.counter = None if notes is None else notes.counter
         self.changed = self.book.changed
         self.buckets, self.first_bucket = self.timers.buckets, self.timers.first[0]
         self.hints, self.bucket_start = 0, NO_BUCKET
-        self.shelves.take_up(self.book.closings)
-        return self._turn()
+        return self.shelves.take_up(self.book.closings)
 
     cdef int _lay_down(self) except -1:
         self.timers.hints += self.hints
         return self.shelves.lay_down()
-
-    cdef int _turn(self) except -1:
-        if self.notes is not None:
-            self.now_s, self.cells = self.notes.now_s, self.notes.cells
-            self.by_face, self.faces = self.notes.by_face, self.notes.faces
-        return 0
 
     cdef bint _work_one(self, const Spot* record) except -1:
         cdef Plain plain
@@ -159,7 +151,7 @@ cdef class Lane:
             return False
         PyDict_SetDefault(self.changed, key, False)
         self._remind(key, effect_ms)
-        if self.notes is not None:
+        if self.counter is not None:
             self._count_opened(record.arrival_ms, sent.amount, packed)
         return True
 
@@ -210,51 +202,27 @@ cdef class Lane:
         del self.orders[key]
         PyDict_SetDefault(self.changed, key, True)
         self.shelves.put(key, <uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
-        if self.notes is not None:
+        if self.counter is not None:
             self._count_answered(record, back, packed)
         return True
 
     # Counting.
 
     cdef int _count_opened(self, int64_t arrival, int64_t amount, bytes packed) except -1:
-        cdef PyObject* cell = self._cell(arrival, packed)
-        if cell != NULL:
-            return (<Cell?>cell).count_opened(amount)
-        self.notes.opened(arrival, amount, packed)
-        return self._turn()
+        cdef const char* card = PyBytes_AS_STRING(packed) + CARD_BEGINS
+        return self.counter.opened(arrival, amount, card, PyBytes_GET_SIZE(packed) - CARD_BEGINS)
 
     cdef int _count_answered(self, const Spot* record, const Plain* back, bytes packed) except -1:
-        cdef int64_t arrival = record.arrival_ms
-        cdef PyObject* cell = self._cell(arrival, packed)
         cdef const char* head = PyBytes_AS_STRING(packed)
-        cdef int64_t delay_ms = arrival - number_at(head + 12)
-        code = text_of(back.texts[CODE])
-        if cell != NULL:
-            return (<Cell?>cell).count_answered(
-                back.outcome, code, delay_ms, number_at(head + 32)
-            )
-        self.notes.answered(arrival, Answer(OUTCOMES[back.outcome], code), packed)
-        return self._turn()
-
-    cdef PyObject* _cell(self, int64_t arrival, bytes packed) except? NULL:
-        """Where the order is counted; NULL where that is not known yet."""
-        cdef bytes card = packed[CARD_BEGINS:]
-        cdef PyObject* cell
-        cdef PyObject* face
-        if arrival // 1000 != self.now_s:
-            return NULL
-        cell = PyDict_GetItem(self.cells, card)
-        if cell != NULL:
-            return cell
-        face = PyDict_GetItem(self.faces, card)
-        if face == NULL:
-            return NULL
-        cell = PyDict_GetItem(self.by_face, <tuple>face)
-        if cell == NULL:
-            self.by_face[<tuple>face] = new_cell(<tuple>face)
-            cell = PyDict_GetItem(self.by_face, <tuple>face)
-        self.cells[card] = <object>cell
-        return cell
+        return self.counter.answered(
+            record.arrival_ms,
+            record.arrival_ms - number_at(head + 12),
+            number_at(head + 32),
+            head + CARD_BEGINS,
+            PyBytes_GET_SIZE(packed) - CARD_BEGINS,
+            back.outcome,
+            text_of(back.texts[CODE]),
+        )
 
 
 cdef bytes pack(

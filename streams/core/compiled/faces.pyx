@@ -1,0 +1,227 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Whose orders are counted together: a face for each scope and currency, kept over seconds.
+
+An order's card finds its face by the bytes of its kind, provider, merchant and currency, without
+an object of Python being made. What else a card says (rule, player, traceparent) is no part of it.
+Faces stand in order, so that the rows of a second need no sorting of texts.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport uint8_t
+from libc.string cimport memmove
+
+from schemas.stats import Money, StatsRow, encode_money, encode_row
+from streams.core.compiled.memory cimport moved
+from streams.core.gauges import by_scope
+
+cdef extern from "words.h":
+    uint64_t mixed(uint64_t one, uint64_t other)
+    uint64_t text_hash(const char* text, size_t size, uint64_t before, uint64_t secret)
+
+cdef enum:
+    TEXTS = 7  # Rule, kind, provider, merchant, player, currency, traceparent.
+    ABSENT = 255
+    SLOTS_MIN = 64
+
+# Another one in each process, as the hashes of Python are; no result hangs on it.
+cdef uint64_t SECRET = <uint64_t>(hash("faces") & (2**63 - 1)) ^ 0x9E3779B97F4A7C15
+
+
+@cython.final
+@cython.no_gc
+cdef class Face:
+    """One scope and currency."""
+
+
+@cython.final
+cdef class Faces:
+    """All faces of a tally."""
+
+    def __cinit__(self) -> None:
+        self.faces, self.is_ranked = [], True
+
+    def __dealloc__(self) -> None:
+        PyMem_Free(self.slots)
+        PyMem_Free(self.order)
+        PyMem_Free(self.ranks)
+
+    cdef Face find(self, const char* card, Py_ssize_t size):
+        """The face of orders with this card; ValueError where it is none."""
+        cdef Card read
+        cdef Face face
+        cdef uint64_t hash, slot
+        read_card(card, size, &read)
+        hash = text_hash(read.names, read.names_size, mixed(read.sizes ^ SECRET, SECRET), SECRET)
+        hash = text_hash(read.currency, read.currency_size, hash, SECRET)
+        slot = hash & self.mask
+        while self.slots != NULL and self.slots[slot].face != NULL:
+            if self.slots[slot].hash == hash:
+                face = <Face>self.slots[slot].face
+                if has_texts(face, &read):
+                    return face
+            slot = (slot + 1) & self.mask
+        return self.add(&read, hash)
+
+    cdef int rank(self) except -1:
+        """Let `ranks` say of each face where it stands."""
+        cdef Py_ssize_t place
+        if not self.is_ranked:
+            for place in range(len(self.faces)):
+                self.ranks[self.order[place]] = <uint32_t>place
+            self.is_ranked = True
+        return 0
+
+    cdef int clear(self) except -1:
+        """Let all go; nobody may be counting in them."""
+        PyMem_Free(self.slots)
+        self.slots, self.mask = NULL, 0
+        self.faces, self.is_ranked = [], True
+        return 0
+
+    cdef Face add(self, Card* card, uint64_t hash):
+        cdef Face face = face_of(card)
+        cdef uint64_t slot
+        self.make_room()
+        face.number = len(self.faces)
+        self.insert(face)
+        self.faces.append(face)
+        slot = hash & self.mask
+        while self.slots[slot].face != NULL:
+            slot = (slot + 1) & self.mask
+        self.slots[slot].hash, self.slots[slot].face = hash, <PyObject*>face
+        return face
+
+    cdef int insert(self, Face face) except -1:
+        """Give it its place in the order, beside the others of its scope."""
+        cdef Py_ssize_t low = 0, high = face.number, middle
+        cdef Face other
+        cdef int found
+        while low < high:
+            middle = (low + high) >> 1
+            other = <Face>self.faces[self.order[middle]]
+            found = compare(other.key, face.key)
+            if found == 0:
+                face.scope, face.key, face.begun = other.scope, other.key, other.begun
+                found = compare(other.currency_key, face.currency_key)
+            if found < 0:
+                low = middle + 1
+            else:
+                high = middle
+        memmove(self.order + low + 1, self.order + low, (face.number - low) * sizeof(uint32_t))
+        self.order[low] = <uint32_t>face.number
+        self.is_ranked = False
+        return 0
+
+    cdef int make_room(self) except -1:
+        """For one more."""
+        cdef Py_ssize_t number = len(self.faces), room = max(2 * number, <Py_ssize_t>SLOTS_MIN)
+        if number >= self.room:
+            self.order = <uint32_t*>moved(self.order, room * sizeof(uint32_t))
+            self.ranks = <uint32_t*>moved(self.ranks, room * sizeof(uint32_t))
+            self.room = room
+        if self.slots == NULL or 2 * <uint64_t>number > self.mask:  # Half of them stay free.
+            self.spread(self.mask + 1 if self.slots == NULL else 2 * (self.mask + 1))
+        return 0
+
+    cdef int spread(self, uint64_t slots) except -1:
+        """Over so many slots, a power of two."""
+        cdef uint64_t old, slot, mask
+        cdef Slot* wider
+        slots = max(slots, <uint64_t>SLOTS_MIN)
+        mask, wider = slots - 1, <Slot*>PyMem_Calloc(slots, sizeof(Slot))
+        if wider == NULL:
+            raise MemoryError
+        for old in range(self.mask + 1 if self.slots != NULL else 0):
+            if self.slots[old].face != NULL:
+                slot = self.slots[old].hash & mask
+                while wider[slot].face != NULL:
+                    slot = (slot + 1) & mask
+                wider[slot] = self.slots[old]
+        PyMem_Free(self.slots)
+        self.slots, self.mask = wider, mask
+        return 0
+
+
+cdef int read_card(const char* card, Py_ssize_t size, Card* found) except -1:
+    cdef Py_ssize_t[TEXTS] sizes
+    cdef Py_ssize_t total = TEXTS
+    cdef int number
+    if size < TEXTS:
+        raise ValueError("the card of an order is cut")
+    for number in range(TEXTS):
+        sizes[number] = 0 if <uint8_t>card[number] == ABSENT else <uint8_t>card[number]
+        total += sizes[number]
+    if total != size:  # Lengths are code points, and not each of these is one byte.
+        measure(card, size, sizes)
+    found.names = card + TEXTS + sizes[0]
+    found.names_size = sizes[1] + sizes[2] + sizes[3]
+    found.currency = found.names + found.names_size + sizes[4]
+    found.currency_size = sizes[5]
+    found.sizes = 0
+    for number in (1, 2, 3, 5):
+        found.sizes <<= 16
+        if <uint8_t>card[number] != ABSENT:
+            found.sizes |= sizes[number] + 1
+    return 0
+
+
+cdef int measure(const char* card, Py_ssize_t size, Py_ssize_t* sizes) except -1:
+    """Make code points bytes."""
+    cdef Py_ssize_t at = TEXTS, begin, point
+    cdef int number
+    for number in range(TEXTS):
+        begin = at
+        for point in range(sizes[number]):
+            at += 1
+            while at < size and <uint8_t>card[at] & 0xC0 == 0x80:
+                at += 1
+        sizes[number] = at - begin
+    if at != size:
+        raise ValueError("the card of an order is cut")
+    return 0
+
+
+cdef inline bint has_texts(Face face, Card* card) noexcept:
+    cdef const char* texts = PyBytes_AS_STRING(face.texts)
+    return (
+        face.sizes == card.sizes
+        and memcmp(texts, card.names, card.names_size) == 0
+        and memcmp(texts + card.names_size, card.currency, card.currency_size) == 0
+    )
+
+
+cdef Face face_of(Card* card):
+    cdef Face face = Face.__new__(Face)
+    cdef const char* at = card.names
+    cdef bytes names = PyBytes_FromStringAndSize(card.names, card.names_size)
+    kind = text_at(&at, card.sizes >> 48)
+    provider = text_at(&at, card.sizes >> 32 & 0xFFFF)
+    merchant = text_at(&at, card.sizes >> 16 & 0xFFFF)
+    at = card.currency
+    face.currency = text_at(&at, card.sizes & 0xFFFF)
+    face.sizes = card.sizes
+    face.currency_key = PyBytes_FromStringAndSize(card.currency, card.currency_size)
+    face.texts = names + face.currency_key
+    face.scope = (provider, merchant, kind)
+    face.key = by_scope(face.scope).encode()
+    face.begun = beginning(encode_row(StatsRow(provider, merchant, kind)))
+    if face.currency is not None:
+        face.money_begun = beginning(encode_money(Money(face.currency)))
+    return face
+
+
+cdef str text_at(const char** at, uint64_t size):
+    """The text that begins there, of one byte less; the next begins behind it."""
+    if size == 0:
+        return None
+    text = PyUnicode_DecodeUTF8(at[0], size - 1, "strict")
+    at[0] += size - 1
+    return text
+
+
+cdef bytes beginning(bytes written):
+    """Of an object in JSON, for more fields to follow."""
+    return written[:-1] + b"," if len(written) > 2 else b"{"
