@@ -4,10 +4,13 @@ Owns the state, not the verdicts: which orders are open, timed out or held, whic
 remembered, when which may be due.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from schemas.events import Return
+from streams.core import compiled
 from streams.core.closed import Closed, ClosedOrders, closing_ms, entries_of, order_hash
+from streams.core.kept import Orders
 from streams.core.orders import Held, Order, Sent, State, interim_again, unreadable_again
 from streams.core.packing import effect_of, pack, unpack, withheld
 from streams.core.timers import Timers
@@ -24,18 +27,15 @@ class Book:
     """Orders by key (their id in UTF-8), in packed form."""
 
     def __init__(self, remember_ms: int) -> None:
-        self.orders: dict[bytes, bytes] = {}
+        self.orders, self.timers = compiled.kept() or self._kept()
         self.closed = ClosedOrders(remember_ms)
-        self.timers = Timers(self._effect_of, self.orders)
         # How many are in each state; of the open ones nobody counts, they are the rest.
         self._by_state = [0] * (max(State) + 1)
-        self.changed: dict[bytes, bool] = {}  # Key: whether the last checkpoint holds the order.
         self.closings = bytearray()  # The segment to be: an entry for each order closed.
 
     def open(self, key: bytes, packed: bytes, effect_ms: int) -> None:
         """Keep a fresh open order, of which nothing is kept yet, in packed form."""
-        self.orders[key] = packed
-        self.changed.setdefault(key, False)
+        self.orders.put(key, packed)
         self.timers.add(effect_ms, key)
 
     def keep(self, key: bytes, order: Order | Held, effect_ms: int) -> None:
@@ -64,8 +64,7 @@ class Book:
 
     def drop(self, key: bytes) -> None:
         """Forget an order; KeyError if it is not kept."""
-        self._by_state[self.orders.pop(key)[0]] -= 1
-        self.changed.setdefault(key, True)
+        self._by_state[self.orders.take_out(key)[0]] -= 1
 
     def close(self, key: bytes, closed: Closed) -> None:
         """Remember an order as closed, whether it was kept or not."""
@@ -75,8 +74,7 @@ class Book:
 
     def close_open(self, key: bytes, attempt: int, outcome: int, *, at_ms: int) -> None:
         """The same for an open order, its outcome by its number."""
-        del self.orders[key]
-        self.changed.setdefault(key, True)
+        self.orders.take_out(key)
         self.closings += self.closed.put(order_hash(key), attempt, outcome, at_ms=at_ms)
 
     def find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
@@ -88,25 +86,19 @@ class Book:
         last checkpoint holds), and the closed segment. The next call starts from here."""
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
             self.timers.sweep(HINTS_SWEPT_MAX)
-        changed, self.changed = self.changed, {}
         closings, self.closings = self.closings, bytearray()
-        changes: dict[bytes, bytes | None] = {}
-        for key, was_kept in changed.items():
-            packed = self.orders.get(key)
-            if packed is not None or was_kept:
-                changes[key] = packed
-        return changes, bytes(closings)
+        return self.orders.take_changes(), bytes(closings)
 
     def forget_changes(self) -> None:
         """Keep no account of what changed, for who writes no checkpoints."""
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
-            self._rebuild_timers()
-        self.changed.clear()
+            self.timers.rebuild(self.orders)
+        self.orders.forget_changes()
         self.closings.clear()
 
     def has_changes(self) -> bool:
         """Whether a checkpoint would keep anything."""
-        return bool(self.changed or self.closings)
+        return self.orders.has_changes() or bool(self.closings)
 
     def withhold_open(self) -> list[bytes]:
         """Tell no time-out of the orders that are open now; their keys."""
@@ -124,12 +116,12 @@ class Book:
         for entry in entries_of(segment):
             self.closed.add_packed(entry, closing_ms(entry))
 
-    def restore_orders(self, orders: dict[bytes, bytes]) -> None:
+    def restore_orders(self, orders: Mapping[bytes, bytes]) -> None:
         """Put back orders in packed form, and build the index of deadlines anew."""
-        for key, packed in orders.items():
-            self.orders[key] = packed
+        self.orders.restore(orders)
+        for packed in orders.values():
             self._by_state[packed[0]] += 1
-        self._rebuild_timers()
+        self.timers.rebuild(self.orders)
 
     def states(self) -> list[tuple[State, int]]:
         """How many orders are in each state."""
@@ -146,6 +138,10 @@ class Book:
         ]
         return len(effects), min(effects, default=now_ms)
 
+    def _kept(self) -> tuple[compiled.AnyOrders, compiled.AnyTimers]:
+        orders = Orders()
+        return orders, Timers(self._effect_of, orders)
+
     def _order(self, key: bytes) -> Order | None:
         packed = self.orders.get(key)
         order = None if packed is None else unpack(packed)
@@ -153,14 +149,10 @@ class Book:
 
     def _put(self, key: bytes, packed: bytes) -> None:
         before = self.orders.get(key)
-        self.changed.setdefault(key, before is not None)
         if before is not None:
             self._by_state[before[0]] -= 1
         self._by_state[packed[0]] += 1
-        self.orders[key] = packed
-
-    def _rebuild_timers(self) -> None:
-        self.timers.rebuild({key: effect_of(packed) for key, packed in self.orders.items()})
+        self.orders.put(key, packed)
 
     def _effect_of(self, key: bytes) -> int | None:
         packed = self.orders.get(key)

@@ -4,7 +4,7 @@ Owns hints only. Whether a timer still stands is asked of the order itself (`eff
 has to remove one when an order is answered, and the index can be built anew from the orders.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -107,12 +107,14 @@ class Timers:
                 self.buckets[start] = live
             looks_max -= len(bucket) + 1
 
-    def rebuild(self, effects: dict[bytes, int]) -> None:
-        """Forget every hint and take these, as after a restore."""
+    def rebuild(self, keys: Collection[bytes]) -> None:
+        """Forget every hint and take one of each of these orders, as after a restore."""
         self.first = _UNKNOWN
-        self.hints = len(effects)
+        self.hints = len(keys)
         self.buckets = {}
-        for key, effect_ms in effects.items():
+        for key in keys:
+            effect_ms = self._effect_of(key)
+            assert effect_ms is not None, "an order that is not kept has no timer"
             self.buckets.setdefault(effect_ms >> BUCKET_BITS, []).append(key)
         self._starts = list(self.buckets)
         heapify(self._starts)

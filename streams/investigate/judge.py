@@ -5,7 +5,7 @@ Owns which verdicts count, and what happens where the rules change. Knows no bro
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -34,7 +34,7 @@ class Account(Protocol):
         entries: Sequence[Entry],
         alerts: Sequence[Alert],
         *,
-        orders: dict[bytes, bytes],
+        orders: Mapping[bytes, bytes],
         changes: tuple[dict[bytes, bytes | None], bytes],
     ) -> None: ...
 

@@ -5,7 +5,7 @@ anew. Owns a file of rows, so that memory holds only the orders that have not en
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
@@ -102,7 +102,7 @@ class Statement:
         entries: Sequence[Entry],
         alerts: Iterable[Alert],
         *,
-        orders: dict[bytes, bytes],
+        orders: Mapping[bytes, bytes],
         changes: tuple[dict[bytes, bytes | None], bytes],
     ) -> None:
         """What a part was made of: its records, what was told, the orders kept now, and what the
@@ -124,7 +124,7 @@ class Statement:
             else:
                 self._forgotten(hashed)
 
-    def finish(self, orders: dict[bytes, bytes]) -> None:
+    def finish(self, orders: Mapping[bytes, bytes]) -> None:
         """At the end of the stretch, what has not ended is undecided, or has timed out."""
         for hashed in list(self._pending):
             pending = self._pending.pop(hashed)

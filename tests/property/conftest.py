@@ -16,5 +16,4 @@ def _core(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "python":
             patch.setattr(compiled, "lane", None)
-            patch.setattr(compiled, "cells", None)
         yield

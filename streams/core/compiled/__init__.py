@@ -1,28 +1,33 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
 `blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them
-and `lane` works it, over the `shelves` of closed orders; `cells` has the counts, by `faces`, and
-`rows` tells these. Each does in every byte what the Python does that it stands in for.
+and `lane` works it, over `orders`, the `hints` of their deadlines and the `shelves` of closed ones;
+`cells` has the counts, by `faces`, and `rows` tells these. Each does in every byte what the Python
+does that it stands in for.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from streams.core import sequence as python
-from streams.core.book import Book
-from streams.core.rules import Rules
 from streams.core.sequence import Entries, Mark
 
 if TYPE_CHECKING:
+    from streams.core.book import Book
+    from streams.core.kept import Orders
+    from streams.core.rules import Rules
     from streams.core.seconds import Second
+    from streams.core.timers import Timers
 
 try:
-    from streams.core.compiled import blocks, cells, lane, rows, sequence
+    from streams.core.compiled import cells, hints, lane, orders, rows, sequence
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    blocks = cells = lane = rows = sequence = None  # type: ignore[assignment] # They are missing.
+    cells = hints = lane = None  # type: ignore[assignment] # They may be missing.
+    orders = rows = sequence = None  # type: ignore[assignment] # They, too.
 
-
+AnyOrders: TypeAlias = "Orders | orders.Orders"
 AnySequence: TypeAlias = "python.Sequence | sequence.Sequence"
+AnyTimers: TypeAlias = "Timers | hints.Hints"
 
 
 def is_there() -> bool:
@@ -37,7 +42,17 @@ def sequence_of(marks: tuple[Mark, Mark], frontier_ms: int = python.NEVER_MS) ->
     return python.Sequence(marks, frontier_ms)
 
 
-def lane_of(book: Book, rules: Rules, others: Callable[[Entries], None]) -> "lane.Lane | None":
+def kept() -> "tuple[orders.Orders, hints.Hints] | None":
+    """The orders of a book, and the index of their deadlines."""
+    if not is_there():
+        return None
+    found = orders.Orders()
+    return found, hints.Hints(found)
+
+
+def lane_of(
+    book: "Book", rules: "Rules", others: "Callable[[Entries], None]"
+) -> "lane.Lane | None":
     """A tracker's own, over its book; `others` works the records that are not plain."""
     return lane.Lane(book, rules, others) if is_there() else None
 

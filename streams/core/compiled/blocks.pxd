@@ -24,7 +24,8 @@ cdef struct Text:
 cdef class Block:
     cdef Spot* spots
     cdef Py_ssize_t count, room
-    cdef list owners, origins
+    cdef list owners, origins  # Of the bytes; and the Records that it was made from.
+    cdef bytes owner  # The last of them.
     cdef list events  # What was read of the records, where the caller has done it.
 
     cdef object record(self, Py_ssize_t number)

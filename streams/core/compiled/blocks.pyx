@@ -94,7 +94,8 @@ cdef class Block:
             text.at = <const uint8_t*>batch + RECORDS_AT
             text.end = <const uint8_t*>batch + size
         text.is_cut = False
-        if not self.owners or self.owners[-1] is not records:
+        if records is not self.owner:
+            self.owner = records
             self.owners.append(records)
         try:
             self.walk(batch, attributes, &text, from_offset)

@@ -224,4 +224,4 @@ cdef str text_at(const char** at, uint64_t size):
 
 cdef bytes beginning(bytes written):
     """Of an object in JSON, for more fields to follow."""
-    return written[:-1] + b"," if len(written) > 2 else b"{"
+    return written[: len(written) - 1] + b"," if len(written) > 2 else b"{"

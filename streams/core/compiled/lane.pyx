@@ -4,15 +4,13 @@
 For these, and for no others, `Lane.work` does what `Tracker.apply` does: a submission of an order
 that is not known and was not closed of late, and a final return to an open order of which nothing
 but its submission is kept. Any other record it hands back to the tracker, which works them all
-where this module is missing. It reads and changes the very dicts and lists of
-the book, its closed orders, its timers and the counts of the second that is counted in, as these
-lay them out.
+where this module is missing.
 """
 
 import sys
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_GetItem, PyDict_SetDefault
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -20,15 +18,16 @@ from libc.string cimport memcpy
 from streams.core.compiled.blocks cimport Block, Spot
 from streams.core.compiled.cells cimport Counter
 from streams.core.compiled.sequence cimport Portion
-from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
+from streams.core.compiled.shelves cimport HASH_BYTES, Shelves, number_at, order_hash
 from streams.core.compiled.flat cimport Span
+from streams.core.compiled.hints cimport Hints
+from streams.core.compiled.orders cimport DIGESTED, Orders, Row, packed_at
 from streams.core.compiled.values cimport (
-    CODE, CURRENCY, KIND, MERCHANT, PLAYER, PROVIDER, Plain, read_plain, text_of
+    CODE, CURRENCY, KIND, MERCHANT, PROVIDER, Plain, read_plain, text_of
 )
 from streams.core.packing import SENT_AT, SEVERITIES, TEXT_FIELDS, TEXTS_AT
-from streams.core.rules import CACHE_MAX
+from streams.core.rules import CACHE_MAX, MATCH_KEYS
 from streams.core.stakes import CARD_AT
-from streams.core.timers import BUCKET_BITS
 
 cdef extern from *:
     const char* COMPILED_FROM
@@ -48,11 +47,10 @@ cdef enum:
     TEXTS_BEGIN = 48
     NAMES = 6  # Of a record that are packed, after its rule's.
 
-cdef int64_t NO_BUCKET = -1
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
-cdef int TIMER_BITS = BUCKET_BITS
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
-cdef dict PLACES = {"kind": KIND, "provider": PROVIDER, "merchant": MERCHANT, "player": PLAYER, "currency": CURRENCY}
+cdef dict PLACES = {"kind": KIND, "provider": PROVIDER, "merchant": MERCHANT, "currency": CURRENCY}
+assert set(PLACES) == set(MATCH_KEYS)
 
 
 cdef class Terms:
@@ -75,25 +73,23 @@ cdef class Terms:
 
 cdef class Lane:
     """The plain records of one tracker."""
-    cdef object book, timers, rules, others
-    cdef dict orders, changed, buckets, terms
+    cdef object book, rules, others
+    cdef Orders orders
+    cdef Hints hints
+    cdef Shelves shelves
     cdef Counter counter
     cdef Terms only_terms
-    cdef Shelves shelves
-    cdef list bucket
+    cdef dict terms
     cdef tuple places
-    cdef int64_t first_bucket, bucket_start, hints
 
     def __init__(self, book, rules, others) -> None:
         """`others` works the records that are not plain, as they come in between."""
-        self.book, self.timers = book, book.timers
+        self.book, self.orders, self.hints = book, book.orders, book.timers
         self.rules, self.others = rules, others
-        self.orders = book.orders
         self.shelves = Shelves(book.closed)
         self.places = tuple(PLACES[key] for key in rules.keys)
         self.terms = {}
         self.only_terms = None if self.places else Terms(rules.default)
-        self.bucket_start = NO_BUCKET
 
     def work(self, Portion portion, notes, int64_t withheld_until_ms) -> None:
         """Work records in their order."""
@@ -109,50 +105,55 @@ cdef class Lane:
                 and self._work_one(record)
             ):
                 continue
-            self._lay_down()
+            self.shelves.lay_down()
             self.others([portion.entry(number)])
             self._take_up(notes)
-        self._lay_down()
+        self.shelves.lay_down()
 
     cdef int _take_up(self, notes) except -1:
         assert notes is None or notes.counter is not None, "counted by Python, worked in C"
         self.counter = None if notes is None else notes.counter
-        self.changed = self.book.changed
-        self.buckets, self.first_bucket = self.timers.buckets, self.timers.first[0]
-        self.hints, self.bucket_start = 0, NO_BUCKET
         return self.shelves.take_up(self.book.closings)
-
-    cdef int _lay_down(self) except -1:
-        self.timers.hints += self.hints
-        return self.shelves.lay_down()
 
     cdef bint _work_one(self, const Spot* record) except -1:
         cdef Plain plain
         if not read_plain(record, &plain):
             return False
-        key = PyBytes_FromStringAndSize(record.key, record.key_size)
         if record.side == 0:
-            return self._open(key, record, &plain)
-        return plain.outcome < FINAL and self._answer(key, record, &plain)
+            return self._open(record, &plain)
+        return plain.outcome < FINAL and self._answer(record, &plain)
 
     # A fresh order.
 
-    cdef bint _open(self, bytes key, const Spot* record, Plain* sent) except -1:
+    cdef bint _open(self, const Spot* record, const Plain* sent) except -1:
         cdef Terms terms
         cdef int64_t effect_ms, within_ms
-        if self.shelves.knows(key):
+        cdef Py_ssize_t size
+        cdef Row* row
+        if (
+            self.orders.find(record.key, record.key_size) != NULL
+            or self.shelves.knows(record.key, record.key_size)
+        ):
             return False
         terms = self._terms_of(sent)
         within_ms = terms.within(sent.within_ms)
         effect_ms = max(sent.at_ms + within_ms, record.arrival_ms)
-        packed = pack(sent, terms, within_ms, effect_ms, record.offset)
-        # One look-up, where nearly always it is not known.
-        if PyDict_SetDefault(self.orders, key, packed) != <PyObject*>packed:
-            return False
-        PyDict_SetDefault(self.changed, key, False)
-        self._remind(key, effect_ms)
+        size = packed_size(sent, terms)
+        row = self.orders.add(record.key, record.key_size, size)
+        pack(packed_at(row), sent, terms, within_ms)
+        memcpy(packed_at(row) + 3, &effect_ms, 8)
+        memcpy(packed_at(row) + 24, &record.offset, 8)
+        memcpy(row.digest, self.shelves.hashed, HASH_BYTES)
+        row.flags = DIGESTED
+        self.orders.note_change(row, self.orders.found())
+        self.hints.note(effect_ms, self.orders.found())
         if self.counter is not None:
-            self._count_opened(record.arrival_ms, sent.amount, packed)
+            self.counter.opened(
+                record.arrival_ms,
+                sent.amount,
+                packed_at(row) + CARD_BEGINS,
+                size - CARD_BEGINS,
+            )
         return True
 
     cdef Terms _terms_of(self, const Plain* sent):
@@ -169,84 +170,60 @@ cdef class Lane:
         terms = self.terms[facts] = Terms(self.rules.resolve(facts_of(sent)))
         return terms
 
-    cdef int _remind(self, bytes key, int64_t effect_ms) except -1:
-        cdef int64_t start = effect_ms >> TIMER_BITS
-        cdef PyObject* bucket
-        if start != self.bucket_start:  # Most orders are due soon after the one before.
-            bucket = PyDict_GetItem(self.buckets, start)
-            if bucket == NULL or start == self.first_bucket:
-                self.timers.add(effect_ms, key)
-                return 0
-            self.bucket, self.bucket_start = <list>bucket, start
-        self.bucket.append(key)
-        self.hints += 1
-        return 0
-
     # Its answer.
 
-    cdef bint _answer(self, bytes key, const Spot* record, const Plain* back) except -1:
-        cdef PyObject* known = PyDict_GetItem(self.orders, key)
+    cdef bint _answer(self, const Spot* record, const Plain* back) except -1:
+        cdef Row* row = self.orders.find(record.key, record.key_size)
         cdef const char* head
         cdef int64_t named, until
-        if known == NULL:
+        if row == NULL or row.packed_size < TEXTS_BEGIN:  # Damaged, it is told as the Python does.
             return False
-        packed = <bytes>known
-        if PyBytes_GET_SIZE(packed) < TEXTS_BEGIN:  # Damaged; it is told as the Python does.
-            return False
-        head = PyBytes_AS_STRING(packed)
+        head = packed_at(row)
         named = back.attempt if back.attempt else <uint8_t>head[1]
         # One behind the frontier is worked as the last before it: what is due is settled.
         until = record.arrival_ms + (record.arrival_ms != record.logged_ms)
         if head[0] != OPEN or head[2] or number_at(head + 3) < until or named < <uint8_t>head[1]:
             return False
-        del self.orders[key]
-        PyDict_SetDefault(self.changed, key, True)
-        self.shelves.put(key, <uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
+        if row.flags & DIGESTED:
+            memcpy(self.shelves.hashed, row.digest, HASH_BYTES)
+        else:
+            order_hash(record.key, record.key_size, self.shelves.hashed)
+        self.shelves.put(<uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
         if self.counter is not None:
-            self._count_answered(record, back, packed)
+            self._count_answered(record, back, row)
+        self.orders.take_away()
         return True
 
-    # Counting.
-
-    cdef int _count_opened(self, int64_t arrival, int64_t amount, bytes packed) except -1:
-        cdef const char* card = PyBytes_AS_STRING(packed) + CARD_BEGINS
-        return self.counter.opened(arrival, amount, card, PyBytes_GET_SIZE(packed) - CARD_BEGINS)
-
-    cdef int _count_answered(self, const Spot* record, const Plain* back, bytes packed) except -1:
-        cdef const char* head = PyBytes_AS_STRING(packed)
+    cdef int _count_answered(self, const Spot* record, const Plain* back, Row* row) except -1:
+        cdef const char* head = packed_at(row)
         return self.counter.answered(
             record.arrival_ms,
             record.arrival_ms - number_at(head + 12),
             number_at(head + 32),
             head + CARD_BEGINS,
-            PyBytes_GET_SIZE(packed) - CARD_BEGINS,
+            row.packed_size - CARD_BEGINS,
             back.outcome,
             text_of(back.texts[CODE]),
         )
 
 
-cdef bytes pack(
-    const Plain* sent, Terms terms, int64_t within_ms, int64_t effect_ms, int64_t offset
-):
-    """As packing.pack_fresh."""
-    cdef Py_ssize_t rule_size = len(terms.packed_rule), size = TEXTS_BEGIN + rule_size
+cdef Py_ssize_t packed_size(const Plain* sent, Terms terms) noexcept:
+    cdef Py_ssize_t size = TEXTS_BEGIN + len(terms.packed_rule)
     cdef int number
-    cdef char* to
-    cdef bytes packed
-    cdef uint32_t within = <uint32_t>within_ms
-    cdef uint8_t attempt = <uint8_t>max(sent.attempt, 1)
     for number in range(NAMES):
         size += max(sent.texts[number].size, 0)
-    packed = PyBytes_FromStringAndSize(NULL, size)
-    to = PyBytes_AS_STRING(packed)
+    return size
+
+
+cdef int pack(char* to, const Plain* sent, Terms terms, int64_t within_ms) noexcept:
+    """As packing.pack_fresh, but for the effect and the offset, which are the caller's."""
+    cdef uint32_t within = <uint32_t>within_ms
+    cdef uint8_t attempt = <uint8_t>max(sent.attempt, 1)
     to[0], to[1], to[2], to[11], to[40] = OPEN, attempt, 0, attempt, terms.severity
-    memcpy(to + 3, &effect_ms, 8)
     memcpy(to + 12, &sent.at_ms, 8)
     memcpy(to + 20, &within, 4)
-    memcpy(to + 24, &offset, 8)
     memcpy(to + 32, &sent.amount, 8)
-    write_texts(to + CARD_BEGINS, sent, terms)
-    return packed
+    return write_texts(to + CARD_BEGINS, sent, terms)
 
 
 cdef int write_texts(char* lengths, const Plain* sent, Terms terms) noexcept:

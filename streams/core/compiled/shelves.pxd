@@ -4,6 +4,9 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
+cdef extern from "blake2b.h":
+    void order_hash(const char* text, size_t length, char* digest) noexcept
+
 cdef enum:
     HASH_BYTES = 16
     KEY_BYTES_MAX = 128  # One block of the hash.
@@ -24,8 +27,8 @@ cdef class Shelves:
 
     cdef int take_up(self, bytearray closings) except -1
     cdef int lay_down(self) except -1
-    cdef bint knows(self, bytes key) except -1
-    cdef int put(self, bytes key, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1
+    cdef bint knows(self, const char* key, Py_ssize_t size) except -1
+    cdef int put(self, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1
     cdef int note_closing(self, const char* entry) except -1
     cdef Py_ssize_t number(self) noexcept
     cdef Py_ssize_t expired(self, bytes shelf, int64_t now_ms) noexcept

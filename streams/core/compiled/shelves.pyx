@@ -13,9 +13,6 @@ from libc.string cimport memcpy
 
 from streams.core import closed as layout
 
-cdef extern from "blake2b.h":
-    void order_hash(const char* text, size_t length, char* digest) noexcept
-
 assert (layout.ENTRY_BYTES, layout.HASH_BYTES) == (24, 16), "closed entries were changed"
 
 cdef enum:
@@ -41,13 +38,14 @@ cdef class Shelves:
         self.closed.full_mask, self.closed.count = self.mask, self.count
         return 0
 
-    cdef bint knows(self, bytes key) except -1:
-        """Whether an order stands there; its key is of KEY_BYTES_MAX at most."""
+    cdef bint knows(self, const char* key, Py_ssize_t size) except -1:
+        """Whether an order stands there; its key is of KEY_BYTES_MAX at most, and its hash stands
+        in `hashed` then."""
         cdef bytes shelf
         cdef const char* place
         cdef const char* end
         cdef int64_t first, second
-        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
+        order_hash(key, size, self.hashed)
         shelf = self.shelves[self.number()]
         place = PyBytes_AS_STRING(shelf)
         end = place + len(shelf)
@@ -58,11 +56,11 @@ cdef class Shelves:
             place += ENTRY_BYTES
         return False
 
-    cdef int put(self, bytes key, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1:
+    cdef int put(self, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1:
+        """Remember the order whose hash stands in `hashed`."""
         cdef char[ENTRY_BYTES] entry
         cdef Py_ssize_t number, expired, kept
         cdef bytes shelf, longer
-        order_hash(PyBytes_AS_STRING(key), len(key), self.hashed)
         memcpy(entry, self.hashed, HASH_BYTES)
         entry[16], entry[17] = attempt, outcome
         memcpy(entry + 18, &at_ms, 6)

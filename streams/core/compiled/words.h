@@ -46,3 +46,12 @@ static inline uint64_t text_hash(const char *text, size_t size, uint64_t before,
     memcpy(&word, text, size);
     return mixed(word ^ secret, before ^ size);
 }
+
+/* Have what is there fetched into the cache, for who comes to look at it soon. */
+static inline void look_ahead(const void *place) {
+#ifdef __GNUC__
+    __builtin_prefetch(place);
+#else
+    (void)place;
+#endif
+}
