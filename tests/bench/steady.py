@@ -1,20 +1,22 @@
 """`python -m tests.bench.steady ORDERS EVENTS`: the CPU of an event while so many orders are open.
 
-In process, without a broker: records are fed to a watch as the worker feeds them, and its pages
-are made at the worker's interval. First the orders are opened; then for each new order the result
-of an older one comes, in scattered order, so that as many stay open. One in 100 never gets its
-result and times out. Making the records is not in the time. Closed orders are remembered for a
-minute, in any size as many.
+In process, without a broker: record batches are taken apart and fed to a watch as the worker does
+it, and its pages are made at the worker's interval. First the orders are opened; then for each new
+order the result of an older one comes, in scattered order, so that as many stay open. One in 100
+never gets its result and times out. Making the batches is not in the time. Closed orders are
+remembered for a minute, in any size as many.
 """
 
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import orjson
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.records import RETURNED, SUBMITTED, Record
 from streams.core.rules import Policy, single_rule
@@ -22,6 +24,7 @@ from streams.core.sequence import NEVER_MS
 from streams.interpreter import tune
 from streams.state.changelog import State
 from streams.state.header import Progress, first_header
+from streams.transport import unpacking
 from streams.watch import Duty, Instant, Watch
 from tests.bench.load import a_return, submission
 from tests.bench.usage import rss_bytes
@@ -31,6 +34,7 @@ BEGIN_MS: Final = 1_800_000_000_000
 ORDERS_PER_MS: Final = 5  # In event time.
 REMEMBER_MS: Final = 60_000
 BATCH_ORDERS: Final = 1_000  # Fed at a time, of each side.
+BATCH_BYTES_MAX: Final = 2**20
 PAGE_MS: Final = 5_000  # The worker's checkpoint interval, in event time.
 LOST_EVERY: Final = 100
 SPARE_MS: Final = 1_000  # A result comes within two rounds; the deadline is so much later.
@@ -73,10 +77,10 @@ class Feeder:
 
     def feed(self, sides: dict[int, list[NewRecord]], now_ms: int) -> None:
         """Everything of one batch, up to its last arrival."""
-        batches = {side: self._records(side, new) for side, new in sides.items()}
+        batches = {side: self._batch(side, new) for side, new in sides.items()}
         began_s = time.process_time()
-        for side, (bounds, records) in batches.items():
-            self.watch.feed(side, bounds, records)
+        for side, (bounds, batch) in batches.items():
+            self.watch.feed(side, bounds, records_of(batch))
         for side in (SUBMITTED, RETURNED):
             self.watch.sequence.prove(side, 0, now_ms)
         self.watch.work(FAR_MS)
@@ -104,14 +108,36 @@ class Feeder:
         state.header = first_header((start, start), partitions=1, policy_digest=digest)
         return Watch(self._duty, 0, state)
 
-    def _records(self, side: int, new: list[NewRecord]) -> tuple[tuple[int, int], list[Record]]:
+    def _batch(self, side: int, new: list[NewRecord]) -> tuple[tuple[int, int], bytes]:
         first = self._offsets[side]
         self._offsets[side] = first + len(new)
-        records = [
-            Record(first + at, it.timestamp_ms or 0, it.key, it.value, ())
-            for at, it in enumerate(new)
-        ]
-        return (first, first + len(new)), records
+        return (first, first + len(new)), batch_of(first, new)
+
+
+def batch_of(first_offset: int, new: list[NewRecord]) -> bytes:
+    """A record batch as a broker keeps it."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=BATCH_BYTES_MAX,
+    )
+    for at, it in enumerate(new):
+        builder.append(at, timestamp=it.timestamp_ms, key=it.key, value=it.value, headers=[])
+    return first_offset.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
+def records_of(batch: bytes) -> Sequence[Record]:
+    """As the worker takes a batch apart, with the core compiled or without."""
+    if unpacking.IN_PLACE:
+        block = unpacking.Block()
+        block.add_batch(batch, 0, 0, unpacking._decompressed)
+        return block
+    found = MemoryRecords(batch).next_batch()
+    return [Record(it.offset, it.timestamp, it.key, it.value, it.headers) for it in found]
 
 
 def measure(orders: int, events: int, *, remember_ms: int = REMEMBER_MS) -> Steady:

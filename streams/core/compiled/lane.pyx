@@ -17,7 +17,7 @@ from libc.string cimport memcpy
 
 from streams.core.compiled.blocks cimport Block, Spot
 from streams.core.compiled.cells cimport Counter
-from streams.core.compiled.sequence cimport Portion
+from streams.core.compiled.sequence cimport Item, Portion
 from streams.core.compiled.shelves cimport HASH_BYTES, Shelves, number_at, order_hash
 from streams.core.compiled.flat cimport Span
 from streams.core.compiled.hints cimport Hints
@@ -46,11 +46,19 @@ cdef enum:
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
     NAMES = 6  # Of a record that are packed, after its rule's.
+    AHEAD = 16  # So many records are looked at before the first of them is worked.
 
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
 cdef dict PLACES = {"kind": KIND, "provider": PROVIDER, "merchant": MERCHANT, "currency": CURRENCY}
 assert set(PLACES) == set(MATCH_KEYS)
+
+
+cdef struct Ahead:  # What is known of a record before it is worked.
+    Plain plain
+    uint32_t hashed
+    char[HASH_BYTES] digest  # Of a submission's order.
+    bint is_plain
 
 
 cdef class Terms:
@@ -81,6 +89,7 @@ cdef class Lane:
     cdef Terms only_terms
     cdef dict terms
     cdef tuple places
+    cdef Ahead[AHEAD] ahead
 
     def __init__(self, book, rules, others) -> None:
         """`others` works the records that are not plain, as they come in between."""
@@ -94,20 +103,23 @@ cdef class Lane:
     def work(self, Portion portion, notes, int64_t withheld_until_ms) -> None:
         """Work records in their order."""
         cdef int64_t first_ms = max(withheld_until_ms, 0)
-        cdef Py_ssize_t number
-        cdef Spot* record
+        cdef Py_ssize_t begin, number, end
+        cdef Item* item
         self._take_up(notes)
-        for number in range(portion.count):
-            record = portion.items[number].spot
-            if (
-                first_ms <= record.arrival_ms < ARRIVAL_END
-                and (<Block>portion.items[number].block).events is None
-                and self._work_one(record)
-            ):
-                continue
-            self.shelves.lay_down()
-            self.others([portion.entry(number)])
-            self._take_up(notes)
+        for begin in range(0, portion.count, AHEAD):
+            end = min(begin + AHEAD, portion.count)
+            self._look_ahead(portion.items + begin, end - begin)
+            for number in range(begin, end):
+                item = &portion.items[number]
+                if (
+                    first_ms <= item.spot.arrival_ms < ARRIVAL_END
+                    and (<Block>item.block).events is None
+                    and self._work_one(item.spot, &self.ahead[number - begin])
+                ):
+                    continue
+                self.shelves.lay_down()
+                self.others([portion.entry(number)])
+                self._take_up(notes)
         self.shelves.lay_down()
 
     cdef int _take_up(self, notes) except -1:
@@ -115,24 +127,49 @@ cdef class Lane:
         self.counter = None if notes is None else notes.counter
         return self.shelves.take_up(self.book.closings)
 
-    cdef bint _work_one(self, const Spot* record) except -1:
-        cdef Plain plain
-        if not read_plain(record, &plain):
+    cdef int _look_ahead(self, const Item* items, Py_ssize_t count) noexcept:
+        """Read a few records, and have what is kept of their orders on its way into the cache: one
+        step for all of them before the next for any, because each waits for the one before."""
+        cdef Py_ssize_t number
+        cdef Ahead* ahead
+        cdef const Spot* record
+        for number in range(count):
+            ahead = &self.ahead[number]
+            ahead.is_plain = read_plain(items[number].spot, &ahead.plain)
+            if ahead.is_plain:
+                record = items[number].spot
+                ahead.hashed = self.orders.ask_index(record.key, record.key_size)
+                if record.side == 0:
+                    order_hash(record.key, record.key_size, ahead.digest)
+                    self.shelves.ask(ahead.digest)
+        for number in range(count):
+            if self.ahead[number].is_plain:
+                self.orders.ask_slot(self.ahead[number].hashed)
+                if items[number].spot.side == 0:
+                    self.shelves.ask_entries(self.ahead[number].digest)
+        for number in range(count):
+            if self.ahead[number].is_plain:
+                self.orders.ask_row(self.ahead[number].hashed)
+        return 0
+
+    cdef bint _work_one(self, const Spot* record, const Ahead* ahead) except -1:
+        if not ahead.is_plain:
             return False
         if record.side == 0:
-            return self._open(record, &plain)
-        return plain.outcome < FINAL and self._answer(record, &plain)
+            return self._open(record, ahead)
+        return ahead.plain.outcome < FINAL and self._answer(record, ahead)
 
     # A fresh order.
 
-    cdef bint _open(self, const Spot* record, const Plain* sent) except -1:
+    cdef bint _open(self, const Spot* record, const Ahead* ahead) except -1:
+        cdef const Plain* sent = &ahead.plain
         cdef Terms terms
         cdef int64_t effect_ms, within_ms
         cdef Py_ssize_t size
         cdef Row* row
         if (
-            self.orders.find(record.key, record.key_size) != NULL
-            or self.shelves.knows(record.key, record.key_size)
+            self.orders.find_hashed(record.key, record.key_size, ahead.hashed) != NULL
+            or self.shelves.knows(ahead.digest)
         ):
             return False
         terms = self._terms_of(sent)
@@ -143,7 +180,7 @@ cdef class Lane:
         pack(packed_at(row), sent, terms, within_ms)
         memcpy(packed_at(row) + 3, &effect_ms, 8)
         memcpy(packed_at(row) + 24, &record.offset, 8)
-        memcpy(row.digest, self.shelves.hashed, HASH_BYTES)
+        memcpy(row.digest, ahead.digest, HASH_BYTES)
         row.flags = DIGESTED
         self.orders.note_change(row, self.orders.found())
         self.hints.note(effect_ms, self.orders.found())
@@ -172,8 +209,10 @@ cdef class Lane:
 
     # Its answer.
 
-    cdef bint _answer(self, const Spot* record, const Plain* back) except -1:
-        cdef Row* row = self.orders.find(record.key, record.key_size)
+    cdef bint _answer(self, const Spot* record, const Ahead* ahead) except -1:
+        cdef const Plain* back = &ahead.plain
+        cdef Row* row = self.orders.find_hashed(record.key, record.key_size, ahead.hashed)
+        cdef char[HASH_BYTES] digest
         cdef const char* head
         cdef int64_t named, until
         if row == NULL or row.packed_size < TEXTS_BEGIN:  # Damaged, it is told as the Python does.
@@ -185,10 +224,10 @@ cdef class Lane:
         if head[0] != OPEN or head[2] or number_at(head + 3) < until or named < <uint8_t>head[1]:
             return False
         if row.flags & DIGESTED:
-            memcpy(self.shelves.hashed, row.digest, HASH_BYTES)
+            memcpy(digest, row.digest, HASH_BYTES)
         else:
-            order_hash(record.key, record.key_size, self.shelves.hashed)
-        self.shelves.put(<uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
+            order_hash(record.key, record.key_size, digest)
+        self.shelves.put(digest, <uint8_t>named, <uint8_t>back.outcome, record.arrival_ms)
         if self.counter is not None:
             self._count_answered(record, back, row)
         self.orders.take_away()

@@ -36,6 +36,11 @@ cdef class Orders:
     cdef Names changed
     cdef dict gone
 
+    cdef uint32_t ask_index(self, const char* key, Py_ssize_t size) noexcept
+    cdef int ask_slot(self, uint32_t hashed) noexcept
+    cdef int ask_row(self, uint32_t hashed) noexcept
+    cdef uint64_t entry_of(self, uint32_t hashed) noexcept
+    cdef Row* find_hashed(self, const char* key, Py_ssize_t size, uint32_t hashed) noexcept
     cdef Row* find(self, const char* key, Py_ssize_t size) noexcept
     cdef uint64_t found(self) noexcept
     cdef Row* add(self, const char* key, Py_ssize_t key_size, Py_ssize_t packed_size) except NULL

@@ -16,11 +16,14 @@ from collections.abc import Mapping
 from streams.core.compiled.memory cimport moved
 
 cdef extern from "words.h":
+    void look_ahead(const void* place) noexcept
     uint64_t text_hash(const char* text, size_t size, uint64_t before, uint64_t secret) noexcept
 
 cdef enum:
     PLACES_MIN = 64
     FULL_EIGHTHS = 5  # Of the index; with more it is spread over twice the places.
+    CACHE_LINE = 64
+    ROW_LINES = 3  # That a row with a key of 36 bytes and three short texts takes.
     PACKED_MIN = 11  # Up to the end of the timer's effect.
 
 cdef uint32_t NO_SLOT = 0xFFFFFFFF
@@ -143,9 +146,39 @@ cdef class Orders:
         """Whether a checkpoint would keep anything."""
         return self.changed.count > 0 or len(self.gone) > 0
 
+    cdef uint32_t ask_index(self, const char* key, Py_ssize_t size) noexcept:
+        """Have the order's place in the index fetched into the cache; gives the hash of its key, by
+        which `ask_slot` may follow, and then `ask_row`."""
+        cdef uint32_t hashed = hash_of(key, size)
+        look_ahead(&self.index[hashed & self.mask])
+        return hashed
+
+    cdef int ask_slot(self, uint32_t hashed) noexcept:
+        cdef uint64_t entry = self.entry_of(hashed)
+        if entry:
+            look_ahead(&self.slots[<uint32_t>entry - 1])
+        return 0
+
+    cdef int ask_row(self, uint32_t hashed) noexcept:
+        cdef uint64_t entry = self.entry_of(hashed)
+        cdef int line
+        if entry:
+            for line in range(ROW_LINES):
+                look_ahead(<char*>self.slots[<uint32_t>entry - 1].row + line * CACHE_LINE)
+        return 0
+
+    cdef uint64_t entry_of(self, uint32_t hashed) noexcept:
+        """The first in the index with this hash; 0 if there is none."""
+        cdef uint64_t place = hashed & self.mask
+        while self.index[place] and self.index[place] >> 32 != hashed:
+            place = (place + 1) & self.mask
+        return self.index[place]
+
     cdef Row* find(self, const char* key, Py_ssize_t size) noexcept:
         """The row of an order; NULL if it is not kept, and then `add` may follow."""
-        cdef uint32_t hashed = <uint32_t>(text_hash(key, size, SECRET, SECRET) >> 32)
+        return self.find_hashed(key, size, hash_of(key, size))
+
+    cdef Row* find_hashed(self, const char* key, Py_ssize_t size, uint32_t hashed) noexcept:
         cdef uint64_t place = hashed & self.mask, entry
         cdef Row* row
         self.looked_for = hashed
@@ -260,6 +293,10 @@ cdef class Orders:
 
 
 Mapping.register(Orders)
+
+
+cdef uint32_t hash_of(const char* key, Py_ssize_t size) noexcept:
+    return <uint32_t>(text_hash(key, size, SECRET, SECRET) >> 32)
 
 
 cdef uint64_t place_for(const uint64_t* index, uint64_t mask, uint64_t hashed) noexcept:

@@ -23,13 +23,14 @@ cdef class Shelves:
     cdef list shelves
     cdef bytearray closings
     cdef int64_t remember_ms, mask, count
-    cdef char[HASH_BYTES] hashed
 
     cdef int take_up(self, bytearray closings) except -1
     cdef int lay_down(self) except -1
-    cdef bint knows(self, const char* key, Py_ssize_t size) except -1
-    cdef int put(self, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1
+    cdef int ask(self, const char* hashed) noexcept
+    cdef int ask_entries(self, const char* hashed) noexcept
+    cdef bint knows(self, const char* hashed) except -1
+    cdef int put(self, const char* hashed, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1
     cdef int note_closing(self, const char* entry) except -1
-    cdef Py_ssize_t number(self) noexcept
+    cdef Py_ssize_t number(self, const char* hashed) noexcept
     cdef Py_ssize_t expired(self, bytes shelf, int64_t now_ms) noexcept
     cdef int split_one(self) except -1

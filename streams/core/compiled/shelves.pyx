@@ -8,6 +8,8 @@ from cpython.bytearray cimport (
     PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
@@ -15,8 +17,15 @@ from streams.core import closed as layout
 
 assert (layout.ENTRY_BYTES, layout.HASH_BYTES) == (24, 16), "closed entries were changed"
 
+cdef extern from "Python.h":
+    PyObject* PyList_GET_ITEM(object items, Py_ssize_t number) noexcept  # Borrowed.
+
+cdef extern from "words.h":
+    void look_ahead(const void* place) noexcept
+
 cdef enum:
     ENTRY_BYTES = 24
+    CACHE_LINE = 64
 
 cdef int64_t SHELF_ENTRIES_MAX = layout.SHELF_ENTRIES_MAX
 
@@ -38,34 +47,46 @@ cdef class Shelves:
         self.closed.full_mask, self.closed.count = self.mask, self.count
         return 0
 
-    cdef bint knows(self, const char* key, Py_ssize_t size) except -1:
-        """Whether an order stands there; its key is of KEY_BYTES_MAX at most, and its hash stands
-        in `hashed` then."""
+    cdef int ask(self, const char* hashed) noexcept:
+        """Have the shelf of a hash fetched into the cache; then `ask_entries` may follow."""
+        look_ahead(PyList_GET_ITEM(self.shelves, self.number(hashed)))
+        return 0
+
+    cdef int ask_entries(self, const char* hashed) noexcept:
+        cdef PyObject* shelf = PyList_GET_ITEM(self.shelves, self.number(hashed))
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(<object>shelf), at
+        for at in range(0, size, CACHE_LINE):
+            look_ahead(PyBytes_AS_STRING(<object>shelf) + at)
+        return 0
+
+    cdef bint knows(self, const char* hashed) except -1:
+        """Whether the order with this hash stands there."""
         cdef bytes shelf
         cdef const char* place
         cdef const char* end
         cdef int64_t first, second
-        order_hash(key, size, self.hashed)
-        shelf = self.shelves[self.number()]
+        shelf = self.shelves[self.number(hashed)]
         place = PyBytes_AS_STRING(shelf)
         end = place + len(shelf)
-        first, second = number_at(self.hashed), number_at(self.hashed + 8)
+        first, second = number_at(hashed), number_at(hashed + 8)
         while place < end:
             if number_at(place) == first and number_at(place + 8) == second:
                 return True
             place += ENTRY_BYTES
         return False
 
-    cdef int put(self, uint8_t attempt, uint8_t outcome, int64_t at_ms) except -1:
-        """Remember the order whose hash stands in `hashed`."""
+    cdef int put(
+        self, const char* hashed, uint8_t attempt, uint8_t outcome, int64_t at_ms
+    ) except -1:
+        """Remember the order with this hash."""
         cdef char[ENTRY_BYTES] entry
         cdef Py_ssize_t number, expired, kept
         cdef bytes shelf, longer
-        memcpy(entry, self.hashed, HASH_BYTES)
+        memcpy(entry, hashed, HASH_BYTES)
         entry[16], entry[17] = attempt, outcome
         memcpy(entry + 18, &at_ms, 6)
         self.note_closing(entry)
-        number = self.number()
+        number = self.number(hashed)
         shelf = self.shelves[number]
         expired = self.expired(shelf, at_ms)
         kept = len(shelf) - expired
@@ -82,11 +103,11 @@ cdef class Shelves:
         memcpy(PyByteArray_AS_STRING(self.closings) + size, entry, ENTRY_BYTES)
         return 0
 
-    cdef Py_ssize_t number(self) noexcept:
+    cdef Py_ssize_t number(self, const char* hashed) noexcept:
         """Of the shelf that the hash belongs on."""
         cdef uint32_t number
         cdef int64_t place
-        memcpy(&number, self.hashed, 4)
+        memcpy(&number, hashed, 4)
         place = number & (self.mask * 2 + 1)
         return place if place < len(self.shelves) else number & self.mask
 
