@@ -6,6 +6,9 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from streams.core.compiled.faces cimport Face, Faces
 
+cdef extern from "words.h":
+    void fetch(const char* place)
+
 cdef enum:
     OUTCOMES = 3
     BUCKETS = 256  # Of delays there are no more.
@@ -59,3 +62,9 @@ cdef int move_to_row(Cell* cell, second) except -1
 cdef inline bint is_empty(Cell* cell) noexcept:
     """Nothing was counted since it was flushed."""
     return not (cell.submitted or cell.outcomes[0] or cell.outcomes[1] or cell.outcomes[2])
+
+
+cdef inline void expect(const char* card) noexcept:
+    """Of an order that was not looked at for long: it takes a while until its card is there."""
+    fetch(card)
+    fetch(card + 64)

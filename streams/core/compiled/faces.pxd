@@ -11,7 +11,7 @@ cdef struct Card:  # What of an order's card says whose face it has.
     const char* currency
     size_t names_size
     size_t currency_size
-    uint64_t sizes  # Of all four, 16 bits each: one more than the size, 0 where it is absent.
+    uint64_t lengths  # Of all four as the card has them, a byte each.
 
 cdef struct Slot:
     uint64_t hash
@@ -20,8 +20,9 @@ cdef struct Slot:
 cdef class Face:
     cdef uint64_t stamp  # Of the cells in which it has one,
     cdef Py_ssize_t at  # and which one that is.
-    cdef uint64_t sizes
+    cdef uint64_t lengths
     cdef bytes texts  # The names and the currency.
+    cdef size_t names_size
     cdef Py_ssize_t number  # Among the faces.
     cdef tuple scope  # One object for all faces of the scope, as `key` and `begun` are.
     cdef str currency

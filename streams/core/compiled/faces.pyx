@@ -19,6 +19,7 @@ from streams.core.gauges import by_scope
 
 cdef extern from "words.h":
     uint64_t mixed(uint64_t one, uint64_t other)
+    uint64_t short_word(const char* text, size_t size)
     uint64_t text_hash(const char* text, size_t size, uint64_t before, uint64_t secret)
 
 cdef enum:
@@ -54,8 +55,8 @@ cdef class Faces:
         cdef Face face
         cdef uint64_t hash, slot
         read_card(card, size, &read)
-        hash = text_hash(read.names, read.names_size, mixed(read.sizes ^ SECRET, SECRET), SECRET)
-        hash = text_hash(read.currency, read.currency_size, hash, SECRET)
+        hash = mixed(read.lengths ^ SECRET, short_word(read.currency, read.currency_size) ^ SECRET)
+        hash = text_hash(read.names, read.names_size, hash, SECRET)
         slot = hash & self.mask
         while self.slots != NULL and self.slots[slot].face != NULL:
             if self.slots[slot].hash == hash:
@@ -160,11 +161,12 @@ cdef int read_card(const char* card, Py_ssize_t size, Card* found) except -1:
     found.names_size = sizes[1] + sizes[2] + sizes[3]
     found.currency = found.names + found.names_size + sizes[4]
     found.currency_size = sizes[5]
-    found.sizes = 0
-    for number in (1, 2, 3, 5):
-        found.sizes <<= 16
-        if <uint8_t>card[number] != ABSENT:
-            found.sizes |= sizes[number] + 1
+    found.lengths = (
+        <uint64_t><uint8_t>card[1]
+        | <uint64_t><uint8_t>card[2] << 8
+        | <uint64_t><uint8_t>card[3] << 16
+        | <uint64_t><uint8_t>card[5] << 24
+    )
     return 0
 
 
@@ -187,7 +189,9 @@ cdef int measure(const char* card, Py_ssize_t size, Py_ssize_t* sizes) except -1
 cdef inline bint has_texts(Face face, Card* card) noexcept:
     cdef const char* texts = PyBytes_AS_STRING(face.texts)
     return (
-        face.sizes == card.sizes
+        face.lengths == card.lengths
+        and face.names_size == card.names_size
+        and PyBytes_GET_SIZE(face.texts) == <Py_ssize_t>(card.names_size + card.currency_size)
         and memcmp(texts, card.names, card.names_size) == 0
         and memcmp(texts + card.names_size, card.currency, card.currency_size) == 0
     )
@@ -195,31 +199,30 @@ cdef inline bint has_texts(Face face, Card* card) noexcept:
 
 cdef Face face_of(Card* card):
     cdef Face face = Face.__new__(Face)
-    cdef const char* at = card.names
-    cdef bytes names = PyBytes_FromStringAndSize(card.names, card.names_size)
-    kind = text_at(&at, card.sizes >> 48)
-    provider = text_at(&at, card.sizes >> 32 & 0xFFFF)
-    merchant = text_at(&at, card.sizes >> 16 & 0xFFFF)
-    at = card.currency
-    face.currency = text_at(&at, card.sizes & 0xFFFF)
-    face.sizes = card.sizes
+    cdef str names = PyUnicode_DecodeUTF8(card.names, card.names_size, "strict")
+    cdef Py_ssize_t kind = length_of(card, 0), provider = length_of(card, 1)
+    face.lengths, face.names_size = card.lengths, card.names_size
     face.currency_key = PyBytes_FromStringAndSize(card.currency, card.currency_size)
-    face.texts = names + face.currency_key
-    face.scope = (provider, merchant, kind)
+    face.texts = PyBytes_FromStringAndSize(card.names, card.names_size) + face.currency_key
+    face.scope = (
+        None if is_absent(card, 1) else names[kind : kind + provider],
+        None if is_absent(card, 2) else names[kind + provider :],
+        None if is_absent(card, 0) else names[:kind],
+    )
     face.key = by_scope(face.scope).encode()
-    face.begun = beginning(encode_row(StatsRow(provider, merchant, kind)))
-    if face.currency is not None:
+    face.begun = beginning(encode_row(StatsRow(*face.scope)))
+    if not is_absent(card, 3):
+        face.currency = face.currency_key.decode()
         face.money_begun = beginning(encode_money(Money(face.currency)))
     return face
 
 
-cdef str text_at(const char** at, uint64_t size):
-    """The text that begins there, of one byte less; the next begins behind it."""
-    if size == 0:
-        return None
-    text = PyUnicode_DecodeUTF8(at[0], size - 1, "strict")
-    at[0] += size - 1
-    return text
+cdef inline bint is_absent(Card* card, int number) noexcept:
+    return card.lengths >> 8 * number & 0xFF == ABSENT
+
+
+cdef inline Py_ssize_t length_of(Card* card, int number) noexcept:
+    return 0 if is_absent(card, number) else card.lengths >> 8 * number & 0xFF
 
 
 cdef bytes beginning(bytes written):

@@ -19,7 +19,7 @@ from libc.string cimport memcpy
 
 from schemas.events import Return, Submission
 from schemas.records import Record
-from streams.core.compiled.cells cimport Counter
+from streams.core.compiled.cells cimport Counter, expect
 from streams.core.compiled.shelves cimport KEY_BYTES_MAX, Shelves, number_at
 from streams.core.compiled.structs cimport get, get_number, place_of
 from streams.core.outcomes import FINAL_OUTCOMES
@@ -208,6 +208,7 @@ cdef class Lane:
             return False
         if len(key) > KEY_BYTES_MAX:
             return False
+        expect(head + CARD_BEGINS)
         del self.orders[key]
         PyDict_SetDefault(self.changed, key, True)
         self.shelves.put(key, <uint8_t>named, <uint8_t>(<object>final), arrival)
