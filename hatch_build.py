@@ -17,7 +17,7 @@ from setuptools import Distribution, Extension
 from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
 FOLDER = Path("streams/core/compiled")
-MODULES = ("cells", "faces", "lane", "reading", "rows", "shelves")
+MODULES = ("cells", "faces", "lane", "reading", "rows", "shelves", "sums")
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 NO_COMPILER = (CCompilerError, CompileError, ExecError, LinkError, PlatformError)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from streams.core.seconds import Second
 
 try:
-    from streams.core.compiled import cells, lane, reading, rows
+    from streams.core.compiled import cells, lane, reading, rows, sums
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
-    cells = lane = reading = rows = None  # type: ignore[assignment] # They may be missing.
+    cells = lane = reading = rows = sums = None  # type: ignore[assignment] # They may be missing.
 
 
 def is_there() -> bool:
