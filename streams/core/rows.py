@@ -22,7 +22,7 @@ from streams.core.gauges import Scope, by_scope, put_money
 
 # What a problem says of the very record begins here; what stands before is one of few texts.
 _DETAILS: Final = re.compile(r"[;:(]|, not | at byte |(?<=record)'s ")
-_COUNTS: Final = (
+COUNTS: Final = (  # The fields of a row that are sums of its own.
     "submitted",
     "accepted",
     "rejected",
@@ -168,7 +168,7 @@ def _put_letters(row: StatsRow, more: DeadLetters) -> None:
 
 def _size(row: StatsRow) -> int:
     size = sum(letters.count for letters in row.dead_letters)
-    for name in _COUNTS[:-2]:
+    for name in COUNTS[:-2]:
         size += getattr(row, name)
     return size
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from streams.core.timers import Timers
 
 try:
-    from streams.core.compiled import cells, hints, lane, orders, rows, sequence
+    from streams.core.compiled import cells, hints, lane, orders, rows, sequence, sums
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
     cells = hints = lane = None  # type: ignore[assignment] # They may be missing.
-    orders = rows = sequence = None  # type: ignore[assignment] # They, too.
+    orders = rows = sequence = sums = None  # type: ignore[assignment] # They, too.
 
 AnyOrders: TypeAlias = "Orders | orders.Orders"
 AnySequence: TypeAlias = "python.Sequence | sequence.Sequence"

@@ -1,41 +1,30 @@
 # cython: language_level=3
-"""The counts of a second, for the lane to count in and for what tells them."""
+"""What counts orders, for the lane to count with, and the counts of each second."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from streams.core.compiled.faces cimport Face, Faces
-
-cdef enum:
-    OUTCOMES = 3
-    BUCKETS = 256  # Of delays there are no more.
-    BUCKETS_MAX = 8  # Of one cell; with more different delays it has room for all.
+from streams.core.compiled.counts cimport Counts
+from streams.core.compiled.faces cimport Faces
 
 cdef struct Cell:
-    PyObject* face  # Owned, as is the dict of codes, NULL while there are none.
-    PyObject* codes
-    int64_t* all_times  # By bucket, of those that have no place in `buckets`; or NULL.
-    int64_t submitted, open_minor
-    int64_t[OUTCOMES] outcomes
-    int64_t[BUCKETS_MAX] times
-    uint8_t[BUCKETS_MAX] buckets
-    int buckets_used
+    PyObject* face  # Owned.
+    Counts counts
 
 cdef class Cells:
     cdef Cell* cells
     cdef Py_ssize_t used, room
-    cdef uint64_t stamp  # A face with the same has one of these cells.
 
-    cdef Cell* add(self, Face face) except NULL
-    cdef int recall(self) except -1
+    cdef Cell* add(self, PyObject* face) except NULL
     cdef int empty(self) except -1
 
 cdef class Counter:
     cdef object second_at
     cdef Faces faces
-    cdef Cells cells
+    cdef Cells cells  # Of the second that is counted in; while it is, its counts are in the faces.
+    cdef PyObject* counted  # The newest face with counts, which names the next.
     cdef int64_t begin_ms
-    cdef uint64_t span_ms
+    cdef uint64_t span_ms  # 0 where none is counted in.
 
     cdef int opened(
         self, int64_t arrival_ms, int64_t amount, const char* card, Py_ssize_t size
@@ -50,12 +39,9 @@ cdef class Counter:
         int outcome,
         object code,
     ) except -1
-    cdef Cell* cell(self, int64_t arrival_ms, const char* card, Py_ssize_t size) except NULL
+    cdef Counts* counts(self, int64_t arrival_ms, const char* card, Py_ssize_t size) except NULL
     cdef int turn_to(self, int64_t arrival_ms) except -1
+    cdef int stow(self) except -1
+    cdef int take_up(self) except -1
 
 cdef int move_to_row(Cell* cell, second) except -1
-
-
-cdef inline bint is_empty(Cell* cell) noexcept:
-    """Nothing was counted since it was flushed."""
-    return not (cell.submitted or cell.outcomes[0] or cell.outcomes[1] or cell.outcomes[2])

@@ -1,27 +1,28 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Counts of what nearly all orders do, in C: they are opened, and answered in time.
+"""Counts what nearly all orders do, in C: they are opened, and answered in time.
 
-Each second has a cell for every face that something was counted in, and no object of Python for
-any of them. `rows` tells what they hold; where something else happened in a scope, its counts are
-moved into the row of the scope.
+Orders are counted in their faces as long as they fall into one second; then the counts are stowed
+in the cells of that second, one for each face that has any. No object of Python is made for them.
+`rows` tells what cells hold; where something else happened in a scope, that is moved into its row.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.mem cimport PyMem_Free
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy, memset
 
 from schemas.stats import Money, StatsRow
+from streams.core.compiled.counts cimport (
+    BUCKETS, BUCKETS_MAX, OUTCOMES, are_empty, clear, count_code, count_delay
+)
+from streams.core.compiled.faces cimport Face
 from streams.core.compiled.memory cimport moved
 from streams.core.compiled.structs cimport add_to, count_up, get, place_of
 from streams.core.gauges import put_money
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import TEXTS_AT
 from streams.core.stakes import AMOUNT_COUNTED_MAX, CARD_AT, SENT_MS_AT
-
-cdef extern from "words.h":
-    int bit_length(uint64_t word)
 
 cdef enum:
     CARD_BEGINS = 41
@@ -43,15 +44,11 @@ for _number, _outcome in enumerate(FINAL_OUTCOMES):
     ROW_OUTCOMES[_number] = place_of(StatsRow, _outcome)
 
 cdef int64_t COUNTED_MAX = AMOUNT_COUNTED_MAX
-cdef uint64_t STAMPS = 0  # No two cells have the same, in whatever tally.
 
 
 @cython.final
 cdef class Cells:
-    """Of one second, in the order in which their faces came."""
-
-    def __cinit__(self) -> None:
-        self.empty()
+    """Of one second."""
 
     def __dealloc__(self) -> None:
         self.empty()
@@ -64,44 +61,31 @@ cdef class Cells:
             move_to_row(self.cells + at, second)
         self.empty()
 
-    cdef Cell* add(self, Face face) except NULL:
-        """One more, for a face that has none here."""
+    cdef Cell* add(self, PyObject* face) except NULL:
+        """One more, without counts."""
         cdef Py_ssize_t room = max(2 * self.room, <Py_ssize_t>CELLS_MIN)
         cdef Cell* cell
         if self.used == self.room:
             self.cells, self.room = <Cell*>moved(self.cells, room * sizeof(Cell)), room
         cell = self.cells + self.used
         memset(cell, 0, sizeof(Cell))
-        Py_INCREF(face)
-        cell.face = <PyObject*>face
-        face.stamp, face.at = self.stamp, self.used
+        Py_INCREF(<Face>face)
+        cell.face = face
         self.used += 1
         return cell
 
-    cdef int recall(self) except -1:
-        """Let the faces know their cells here again."""
-        cdef Py_ssize_t at
-        cdef Face face
-        for at in range(self.used):
-            face = <Face>self.cells[at].face
-            face.stamp, face.at = self.stamp, at
-        return 0
-
     cdef int empty(self) except -1:
-        """Let all faces go."""
-        global STAMPS
         cdef Py_ssize_t at
         for at in range(self.used):
-            clear(self.cells + at)
-            Py_DECREF(<object>self.cells[at].face)
-        STAMPS += 1
-        self.used, self.stamp = 0, STAMPS
+            clear(&self.cells[at].counts)
+            Py_DECREF(<Face>self.cells[at].face)
+        self.used = 0
         return 0
 
 
 @cython.final
 cdef class Counter:
-    """Counts orders in the cells of the second that it last turned to."""
+    """Counts orders in the second that it turned to last."""
 
     def __init__(self, second_at) -> None:
         """`second_at` gives the second that a time falls into, whose `counted` are its cells."""
@@ -113,11 +97,12 @@ cdef class Counter:
         return len(self.faces.faces)
 
     def turn_away(self) -> None:
-        """Ask anew for the second of the next order."""
-        self.span_ms = 0
+        """Let the second that is counted in have its counts."""
+        self.stow()
 
     def let_go(self) -> None:
         """Forget all faces, the cells of all seconds having been flushed."""
+        self.stow()
         self.faces.clear()
 
     def note_opened(self, int64_t at_ms, int64_t amount, bytes packed) -> None:
@@ -145,9 +130,9 @@ cdef class Counter:
     ) except -1:
         """An order of so much was opened; `card` are `size` bytes at the end of its packed form,
         from the lengths of its texts on."""
-        cdef Cell* cell = self.cell(arrival_ms, card, size)
-        cell.submitted += 1
-        cell.open_minor += counted(amount)
+        cdef Counts* counts = self.counts(arrival_ms, card, size)
+        counts.submitted += 1
+        counts.open_minor += counted(amount)
         return 0
 
     cdef int answered(
@@ -162,31 +147,56 @@ cdef class Counter:
     ) except -1:
         """One of so much was answered in time, so long after it was submitted, by a final outcome
         (its number) and a code or None."""
-        cdef Cell* cell = self.cell(arrival_ms, card, size)
+        cdef Counts* counts = self.counts(arrival_ms, card, size)
         if not 0 <= outcome < OUTCOMES:
             raise ValueError(f"{outcome} is no final outcome")
-        cell.outcomes[outcome] += 1
-        cell.open_minor -= counted(amount)
+        counts.outcomes[outcome] += 1
+        counts.open_minor -= counted(amount)
         if code is not None:
-            count_code(cell, code)
-        return count_delay(cell, bucket_of(delay_ms))
+            count_code(counts, code)
+        return count_delay(counts, delay_ms)
 
-    cdef Cell* cell(self, int64_t arrival_ms, const char* card, Py_ssize_t size) except NULL:
-        cdef Face face
+    cdef Counts* counts(self, int64_t arrival_ms, const char* card, Py_ssize_t size) except NULL:
+        cdef PyObject* face
         if <uint64_t>arrival_ms - <uint64_t>self.begin_ms >= self.span_ms:
             self.turn_to(arrival_ms)
         face = self.faces.find(card, size)
-        if face.stamp == self.cells.stamp:
-            return self.cells.cells + face.at
-        return self.cells.add(face)
+        if not (<Face>face).is_counted:
+            (<Face>face).is_counted, (<Face>face).next_counted = True, self.counted
+            self.counted = face
+        return &(<Face>face).counts
 
     cdef int turn_to(self, int64_t arrival_ms) except -1:
         cdef int64_t into_ms = arrival_ms % 1000
+        self.stow()
         self.cells = self.second_at(arrival_ms).counted
-        self.cells.recall()
+        self.take_up()
         self.begin_ms = arrival_ms - (into_ms if into_ms >= 0 else into_ms + 1000)
         self.span_ms = 1000
         return 0
+
+    cdef int stow(self) except -1:
+        """Move the counts out of the faces into the cells, and turn to no second."""
+        cdef Face face
+        self.span_ms = 0
+        while self.counted != NULL:
+            face = <Face>self.counted
+            self.cells.add(self.counted).counts = face.counts
+            memset(&face.counts, 0, sizeof(Counts))
+            self.counted, face.is_counted = face.next_counted, False
+        return 0
+
+    cdef int take_up(self) except -1:
+        """Move the counts of a second that was counted in before into the faces again."""
+        cdef Face face
+        cdef Py_ssize_t at
+        for at in range(self.cells.used):
+            face = <Face>self.cells.cells[at].face
+            face.counts = self.cells.cells[at].counts
+            memset(&self.cells.cells[at].counts, 0, sizeof(Counts))
+            face.is_counted, face.next_counted = True, self.counted
+            self.counted = <PyObject*>face
+        return self.cells.empty()
 
 
 cdef const char* card_of(bytes packed) except NULL:
@@ -200,72 +210,28 @@ cdef inline int64_t counted(int64_t amount) noexcept:
     return max(-COUNTED_MAX, min(amount, COUNTED_MAX))
 
 
-cdef inline int bucket_of(int64_t delay_ms) noexcept:
-    """As delay_bucket of schemas.stats."""
-    cdef int octave
-    if delay_ms < 8:
-        return <int>delay_ms if delay_ms > 0 else 0
-    octave = bit_length(<uint64_t>delay_ms) - 3
-    return octave * 4 + <int>(delay_ms >> octave)
-
-
-cdef int count_delay(Cell* cell, int bucket) except -1:
-    cdef int number
-    for number in range(cell.buckets_used):
-        if cell.buckets[number] == bucket:
-            cell.times[number] += 1
-            return 0
-    if cell.buckets_used < BUCKETS_MAX:
-        cell.buckets[cell.buckets_used] = <uint8_t>bucket
-        cell.times[cell.buckets_used] = 1
-        cell.buckets_used += 1
-        return 0
-    if cell.all_times == NULL:
-        cell.all_times = <int64_t*>PyMem_Calloc(BUCKETS, sizeof(int64_t))
-        if cell.all_times == NULL:
-            raise MemoryError
-    cell.all_times[bucket] += 1
-    return 0
-
-
-cdef int count_code(Cell* cell, code) except -1:
-    if cell.codes == NULL:
-        codes = {}
-        Py_INCREF(codes)
-        cell.codes = <PyObject*>codes
-    return count_up(<dict>cell.codes, code, 1)
-
-
 cdef int move_to_row(Cell* cell, second) except -1:
     """Move what a cell holds into the row of its scope."""
     cdef Face face = <Face>cell.face
+    cdef Counts* counts = &cell.counts
     cdef int number
-    if is_empty(cell):
+    if are_empty(counts):
         return 0
     row = second.row(face.scope)
     delays = <dict>get(row, ROW_DELAYS)
-    add_to(row, ROW_SUBMITTED, cell.submitted)
+    add_to(row, ROW_SUBMITTED, counts.submitted)
     for number in range(OUTCOMES):
-        add_to(row, ROW_OUTCOMES[number], cell.outcomes[number])
-    for number in range(cell.buckets_used):
-        count_up(delays, cell.buckets[number], cell.times[number])
-    for number in range(BUCKETS if cell.all_times != NULL else 0):
-        if cell.all_times[number]:
-            count_up(delays, number, cell.all_times[number])
-    if cell.codes != NULL:
-        for code, times in (<dict>cell.codes).items():
+        add_to(row, ROW_OUTCOMES[number], counts.outcomes[number])
+    for number in range(BUCKETS_MAX):
+        if counts.buckets[number]:
+            count_up(delays, counts.buckets[number] - 1, counts.times[number])
+    for number in range(BUCKETS if counts.all_times != NULL else 0):
+        if counts.all_times[number]:
+            count_up(delays, number, counts.all_times[number])
+    if counts.codes != NULL:
+        for code, times in (<dict>counts.codes).items():
             count_up(<dict>get(row, ROW_CODES), code, times)
     if face.currency is not None:
-        add_to(put_money(row, face.currency), OPEN_MINOR, cell.open_minor)
-    clear(cell)
-    return 0
-
-
-cdef int clear(Cell* cell) except -1:
-    """Count from nothing again, in the same face."""
-    cdef PyObject* face = cell.face
-    Py_XDECREF(cell.codes)
-    PyMem_Free(cell.all_times)
-    memset(cell, 0, sizeof(Cell))
-    cell.face = face
+        add_to(put_money(row, face.currency), OPEN_MINOR, counts.open_minor)
+    clear(counts)
     return 0

@@ -6,28 +6,36 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp
 
+from streams.core.compiled.counts cimport Counts
+
+cdef enum:
+    SHORT_MAX = 48
+
 cdef struct Card:  # What of an order's card says whose face it has.
     const char* names  # Kind, provider, merchant.
     const char* currency
-    size_t names_size
-    size_t currency_size
-    uint64_t sizes  # Of all four, 16 bits each: one more than the size, 0 where it is absent.
+    uint32_t names_size, currency_size
+    uint32_t lengths  # Of all four as the card has them, a byte each.
 
 cdef struct Slot:
     uint64_t hash
     PyObject* face  # NULL where it is free; the list of faces owns it.
 
 cdef class Face:
-    cdef uint64_t stamp  # Of the cells in which it has one,
-    cdef Py_ssize_t at  # and which one that is.
-    cdef uint64_t sizes
-    cdef bytes texts  # The names and the currency.
+    # What each order looks at stands in three lines of the processor's cache, counts in the second.
+    cdef uint32_t lengths, names_size, currency_size
+    cdef bint is_counted  # In the second that its counter turned to.
+    cdef char[SHORT_MAX] short_texts
+    cdef Counts counts
+    cdef PyObject* next_counted
     cdef Py_ssize_t number  # Among the faces.
+    cdef bytes texts  # The names and the currency, where they are longer.
     cdef tuple scope  # One object for all faces of the scope, as `key` and `begun` are.
     cdef str currency
     cdef bytes key, currency_key  # What it is ordered by.
     cdef bytes begun, money_begun  # What the JSON of a row begins with, and of its money.
     cdef object gauge, money  # What is open in the scope, where it was found last.
+    cdef char[24] rest  # To a whole number of lines.
 
 cdef class Faces:
     cdef Slot* slots
@@ -38,10 +46,10 @@ cdef class Faces:
     cdef Py_ssize_t room
     cdef bint is_ranked
 
-    cdef Face find(self, const char* card, Py_ssize_t size)
+    cdef PyObject* find(self, const char* card, Py_ssize_t size) except NULL
     cdef int rank(self) except -1
     cdef int clear(self) except -1
-    cdef Face add(self, Card* card, uint64_t hash)
+    cdef PyObject* add(self, Card* card, uint64_t hash) except NULL
     cdef int insert(self, Face face) except -1
     cdef int make_room(self) except -1
     cdef int spread(self, uint64_t slots) except -1

@@ -11,14 +11,16 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
 
 from schemas.stats import Money, StatsRow, encode_money, encode_row
+from streams.core.compiled.counts cimport clear
 from streams.core.compiled.memory cimport moved
 from streams.core.gauges import by_scope
 
 cdef extern from "words.h":
     uint64_t mixed(uint64_t one, uint64_t other)
+    uint64_t short_word(const char* text, size_t size)
     uint64_t text_hash(const char* text, size_t size, uint64_t before, uint64_t secret)
 
 cdef enum:
@@ -33,7 +35,10 @@ cdef uint64_t SECRET = <uint64_t>(hash("faces") & (2**63 - 1)) ^ 0x9E3779B97F4A7
 @cython.final
 @cython.no_gc
 cdef class Face:
-    """One scope and currency."""
+    """One scope and currency, and what is counted in it in the second that is counted in."""
+
+    def __dealloc__(self) -> None:
+        clear(&self.counts)
 
 
 @cython.final
@@ -48,20 +53,17 @@ cdef class Faces:
         PyMem_Free(self.order)
         PyMem_Free(self.ranks)
 
-    cdef Face find(self, const char* card, Py_ssize_t size):
+    cdef PyObject* find(self, const char* card, Py_ssize_t size) except NULL:
         """The face of orders with this card; ValueError where it is none."""
         cdef Card read
-        cdef Face face
         cdef uint64_t hash, slot
         read_card(card, size, &read)
-        hash = text_hash(read.names, read.names_size, mixed(read.sizes ^ SECRET, SECRET), SECRET)
-        hash = text_hash(read.currency, read.currency_size, hash, SECRET)
+        hash = mixed(read.lengths ^ SECRET, short_word(read.currency, read.currency_size) ^ SECRET)
+        hash = text_hash(read.names, read.names_size, hash, SECRET)
         slot = hash & self.mask
         while self.slots != NULL and self.slots[slot].face != NULL:
-            if self.slots[slot].hash == hash:
-                face = <Face>self.slots[slot].face
-                if has_texts(face, &read):
-                    return face
+            if self.slots[slot].hash == hash and has_texts(self.slots[slot].face, &read):
+                return self.slots[slot].face
             slot = (slot + 1) & self.mask
         return self.add(&read, hash)
 
@@ -81,7 +83,7 @@ cdef class Faces:
         self.faces, self.is_ranked = [], True
         return 0
 
-    cdef Face add(self, Card* card, uint64_t hash):
+    cdef PyObject* add(self, Card* card, uint64_t hash) except NULL:
         cdef Face face = face_of(card)
         cdef uint64_t slot
         self.make_room()
@@ -92,7 +94,7 @@ cdef class Faces:
         while self.slots[slot].face != NULL:
             slot = (slot + 1) & self.mask
         self.slots[slot].hash, self.slots[slot].face = hash, <PyObject*>face
-        return face
+        return <PyObject*>face
 
     cdef int insert(self, Face face) except -1:
         """Give it its place in the order, beside the others of its scope."""
@@ -157,14 +159,15 @@ cdef int read_card(const char* card, Py_ssize_t size, Card* found) except -1:
     if total != size:  # Lengths are code points, and not each of these is one byte.
         measure(card, size, sizes)
     found.names = card + TEXTS + sizes[0]
-    found.names_size = sizes[1] + sizes[2] + sizes[3]
+    found.names_size = <uint32_t>(sizes[1] + sizes[2] + sizes[3])
     found.currency = found.names + found.names_size + sizes[4]
-    found.currency_size = sizes[5]
-    found.sizes = 0
-    for number in (1, 2, 3, 5):
-        found.sizes <<= 16
-        if <uint8_t>card[number] != ABSENT:
-            found.sizes |= sizes[number] + 1
+    found.currency_size = <uint32_t>sizes[5]
+    found.lengths = (
+        <uint8_t>card[1]
+        | <uint32_t><uint8_t>card[2] << 8
+        | <uint32_t><uint8_t>card[3] << 16
+        | <uint32_t><uint8_t>card[5] << 24
+    )
     return 0
 
 
@@ -184,10 +187,15 @@ cdef int measure(const char* card, Py_ssize_t size, Py_ssize_t* sizes) except -1
     return 0
 
 
-cdef inline bint has_texts(Face face, Card* card) noexcept:
-    cdef const char* texts = PyBytes_AS_STRING(face.texts)
+cdef inline bint has_texts(PyObject* known, Card* card) noexcept:
+    cdef uint32_t size = card.names_size + card.currency_size
+    cdef const char* texts = (<Face>known).short_texts
+    if size > SHORT_MAX:
+        texts = PyBytes_AS_STRING((<Face>known).texts)
     return (
-        face.sizes == card.sizes
+        (<Face>known).lengths == card.lengths
+        and (<Face>known).names_size == card.names_size
+        and (<Face>known).currency_size == card.currency_size
         and memcmp(texts, card.names, card.names_size) == 0
         and memcmp(texts + card.names_size, card.currency, card.currency_size) == 0
     )
@@ -195,31 +203,41 @@ cdef inline bint has_texts(Face face, Card* card) noexcept:
 
 cdef Face face_of(Card* card):
     cdef Face face = Face.__new__(Face)
-    cdef const char* at = card.names
-    cdef bytes names = PyBytes_FromStringAndSize(card.names, card.names_size)
-    kind = text_at(&at, card.sizes >> 48)
-    provider = text_at(&at, card.sizes >> 32 & 0xFFFF)
-    merchant = text_at(&at, card.sizes >> 16 & 0xFFFF)
-    at = card.currency
-    face.currency = text_at(&at, card.sizes & 0xFFFF)
-    face.sizes = card.sizes
-    face.currency_key = PyBytes_FromStringAndSize(card.currency, card.currency_size)
-    face.texts = names + face.currency_key
-    face.scope = (provider, merchant, kind)
+    cdef str names = PyUnicode_DecodeUTF8(card.names, card.names_size, "strict")
+    cdef Py_ssize_t kind = length_of(card, 0), provider = length_of(card, 1)
+    face.scope = (
+        None if is_absent(card, 1) else names[kind : kind + provider],
+        None if is_absent(card, 2) else names[kind + provider :],
+        None if is_absent(card, 0) else names[:kind],
+    )
     face.key = by_scope(face.scope).encode()
-    face.begun = beginning(encode_row(StatsRow(provider, merchant, kind)))
-    if face.currency is not None:
+    face.begun = beginning(encode_row(StatsRow(*face.scope)))
+    face.currency_key = PyBytes_FromStringAndSize(card.currency, card.currency_size)
+    if not is_absent(card, 3):
+        face.currency = face.currency_key.decode()
         face.money_begun = beginning(encode_money(Money(face.currency)))
+    put_texts(face, card)
     return face
 
 
-cdef str text_at(const char** at, uint64_t size):
-    """The text that begins there, of one byte less; the next begins behind it."""
-    if size == 0:
-        return None
-    text = PyUnicode_DecodeUTF8(at[0], size - 1, "strict")
-    at[0] += size - 1
-    return text
+cdef int put_texts(Face face, Card* card) except -1:
+    cdef bytes names = PyBytes_FromStringAndSize(card.names, card.names_size)
+    face.lengths, face.names_size, face.currency_size = (
+        card.lengths, card.names_size, card.currency_size
+    )
+    face.texts = names + face.currency_key
+    if PyBytes_GET_SIZE(face.texts) <= SHORT_MAX:
+        memcpy(face.short_texts, PyBytes_AS_STRING(face.texts), PyBytes_GET_SIZE(face.texts))
+        face.texts = None
+    return 0
+
+
+cdef inline bint is_absent(Card* card, int number) noexcept:
+    return card.lengths >> 8 * number & 0xFF == ABSENT
+
+
+cdef inline Py_ssize_t length_of(Card* card, int number) noexcept:
+    return 0 if is_absent(card, number) else card.lengths >> 8 * number & 0xFF
 
 
 cdef bytes beginning(bytes written):

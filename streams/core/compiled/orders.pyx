@@ -296,7 +296,7 @@ Mapping.register(Orders)
 
 
 cdef uint32_t hash_of(const char* key, Py_ssize_t size) noexcept:
-    return <uint32_t>(text_hash(key, size, SECRET, SECRET) >> 32)
+    return <uint32_t>(text_hash(key, size, SECRET ^ <uint64_t>size, SECRET) >> 32)
 
 
 cdef uint64_t place_for(const uint64_t* index, uint64_t mask, uint64_t hashed) noexcept:

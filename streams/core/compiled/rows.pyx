@@ -13,7 +13,8 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from schemas.stats import SCOPES_A_SECOND_MAX, Money, StatsRow, encode_codes, encode_row
-from streams.core.compiled.cells cimport BUCKETS, OUTCOMES, Cell, Cells, Counter, is_empty, move_to_row
+from streams.core.compiled.cells cimport Cell, Cells, Counter, move_to_row
+from streams.core.compiled.counts cimport BUCKETS, BUCKETS_MAX, OUTCOMES, Counts, are_empty
 from streams.core.compiled.faces cimport Face, Faces, compare
 from streams.core.compiled.memory cimport moved
 from streams.core.compiled.structs cimport add_to, count_up, get_number, place_of
@@ -50,6 +51,7 @@ cdef struct Sum:  # Of the cells of one scope.
 @cython.final
 cdef class Teller:
     """Of the seconds of one counter."""
+    cdef Counter counter
     cdef Faces faces
     cdef Text text
     cdef Sum sum
@@ -58,7 +60,7 @@ cdef class Teller:
     cdef Py_ssize_t room
 
     def __init__(self, Counter counter) -> None:
-        self.faces = counter.faces
+        self.counter, self.faces = counter, counter.faces
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.text.begin)
@@ -89,6 +91,7 @@ cdef class Teller:
         cdef Py_ssize_t faces = len(self.faces.faces), words = (faces + 63) >> 6, used = 0, at, place
         cdef uint64_t bits
         cdef Face face
+        self.counter.stow()
         self.faces.rank()
         self.make_room(faces)
         memset(self.marks, 0, words * sizeof(uint64_t))
@@ -96,7 +99,7 @@ cdef class Teller:
             face = <Face>cells.cells[at].face
             if face.number >= faces or self.faces.faces[face.number] is not face:
                 raise AssertionError("a face was let go while orders were counted in it")
-            if not is_empty(cells.cells + at):
+            if not are_empty(&cells.cells[at].counts):
                 place = self.faces.ranks[face.number]
                 self.found[place] = cells.cells + at
                 self.marks[place >> 6] |= <uint64_t>1 << (place & 63)
@@ -199,8 +202,8 @@ cdef class Teller:
         cdef dict codes = {}
         cdef Py_ssize_t at
         for at in range(number):
-            if cells[at].codes != NULL:
-                for code, times in (<dict>cells[at].codes).items():
+            if cells[at].counts.codes != NULL:
+                for code, times in (<dict>cells[at].counts.codes).items():
                     count_up(codes, code, times)
         if gauges is not None:
             codes = trimmed_codes(codes)
@@ -213,7 +216,7 @@ cdef class Teller:
         cdef Face face
         cdef char* to
         for at in range(number):
-            face, open_minor = <Face>cells[at].face, cells[at].open_minor
+            face, open_minor = <Face>cells[at].face, cells[at].counts.open_minor
             if face.currency is None:
                 continue
             if gauge is not None:
@@ -251,18 +254,19 @@ cdef class Teller:
 cdef int add_up(Cell** cells, Py_ssize_t number, Sum* sum) noexcept:
     cdef Py_ssize_t at
     cdef int place
-    cdef Cell* cell
+    cdef Counts* counts
     memset(sum, 0, sizeof(Sum) - sizeof(sum.times))
     for at in range(number):
-        cell = cells[at]
-        sum.submitted += cell.submitted
-        sum.has_codes |= cell.codes != NULL
+        counts = &cells[at].counts
+        sum.submitted += counts.submitted
+        sum.has_codes |= counts.codes != NULL
         for place in range(OUTCOMES):
-            sum.outcomes[place] += cell.outcomes[place]
-        for place in range(cell.buckets_used):
-            add_times(sum, cell.buckets[place], cell.times[place])
-        for place in range(BUCKETS if cell.all_times != NULL else 0):
-            add_times(sum, place, cell.all_times[place])
+            sum.outcomes[place] += counts.outcomes[place]
+        for place in range(BUCKETS_MAX):
+            if counts.buckets[place]:
+                add_times(sum, counts.buckets[place] - 1, counts.times[place])
+        for place in range(BUCKETS if counts.all_times != NULL else 0):
+            add_times(sum, place, counts.all_times[place])
     sum.change = sum.submitted - sum.outcomes[0] - sum.outcomes[1] - sum.outcomes[2]
     return 0
 

@@ -31,10 +31,9 @@ cdef inline int64_t get_number(object struct, Py_ssize_t place, int64_t absent) 
     return absent if value is None else <int64_t>value
 
 
-cdef inline int put_number(object struct, Py_ssize_t place, int64_t number) except -1:
+cdef inline int put(object struct, Py_ssize_t place, object value) except -1:
     cdef PyObject** at = <PyObject**>(<char*><PyObject*>struct + place)
     cdef PyObject* before = at[0]
-    cdef object value = number
     Py_INCREF(value)
     at[0] = <PyObject*>value
     Py_DECREF(<object>before)
@@ -44,7 +43,7 @@ cdef inline int put_number(object struct, Py_ssize_t place, int64_t number) exce
 cdef inline int64_t add_to(object struct, Py_ssize_t place, int64_t more) except? -1:
     """The sum, which stands there from now on."""
     cdef int64_t total = <int64_t>get(struct, place) + more
-    put_number(struct, place, total)
+    put(struct, place, total)
     return total
 
 

@@ -1,4 +1,4 @@
-/* What C says of words of 64 bits, and a hash of texts for a table in memory. */
+/* What C says of memory and of words of 64 bits, and a hash of texts for a table in memory. */
 
 #include <stdint.h>
 #include <string.h>
@@ -34,17 +34,30 @@ static inline uint64_t mixed(uint64_t a, uint64_t b) {
 #endif
 }
 
-/* Of a text and what was hashed before it. Each word is mixed with a secret before it is
-   multiplied, so that nobody who chooses names can choose which of them meet. */
-static inline uint64_t text_hash(const char *text, size_t size, uint64_t before, uint64_t secret) {
+static inline uint64_t word_at(const char *text) {
     uint64_t word;
-    for (; size > 8; text += 8, size -= 8) {
-        memcpy(&word, text, 8);
-        before = mixed(word ^ secret, before ^ secret >> 7);
-    }
-    word = 0;
-    memcpy(&word, text, size);
-    return mixed(word ^ secret, before ^ size);
+    memcpy(&word, text, 8);
+    return word;
+}
+
+/* The first 8 bytes, or as many as there are. */
+static inline uint64_t short_word(const char *text, size_t size) {
+    uint64_t word = 0;
+    if (size >= 8) return word_at(text);
+    while (size--) word = word << 8 | (unsigned char)text[size];
+    return word;
+}
+
+/* Of a text and what was hashed before it. All is mixed with a secret before it is multiplied, so
+   that nobody who chooses names can choose which of them meet. */
+static inline uint64_t text_hash(const char *text, size_t size, uint64_t before, uint64_t secret) {
+    const char *end = text + size;
+    if (size < 16)
+        return mixed(short_word(text, size) ^ secret,
+                     (size < 8 ? size : word_at(end - 8)) ^ before);
+    for (; end - text > 16; text += 16)
+        before = mixed(word_at(text) ^ secret, word_at(text + 8) ^ before);
+    return mixed(word_at(end - 16) ^ secret, word_at(end - 8) ^ before);
 }
 
 /* Have what is there fetched into the cache, for who comes to look at it soon. */
