@@ -46,7 +46,7 @@ class Timers:
     def due(self, to_ms: int, limit: int) -> list[bytes]:
         """Keys whose timer takes effect before `to_ms`, the most overdue bucket first, at most
         `limit`; they leave the index and have to be settled."""
-        due: list[bytes] = []
+        due: dict[bytes, None] = {}  # Some are hinted at twice.
         while self._starts and self._starts[0] << BUCKET_BITS < to_ms and len(due) < limit:
             self.first = _UNKNOWN
             start = self._starts[0]
@@ -54,13 +54,13 @@ class Timers:
             waiting = self._take_due(start, to_ms, due, limit=limit)
             bucket += waiting
             self.hints += len(waiting)
-            if bucket:
-                if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
-                    self.first = (start, start << BUCKET_BITS)
+            if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
+                self.first = (start, start << BUCKET_BITS)
+            if bucket or len(due) >= limit:
                 break  # The bucket that `to_ms` or the limit falls into is the last one.
             heappop(self._starts)
             del self.buckets[start]
-        return due
+        return list(due)
 
     def next_ms(self) -> int | None:
         """When the next timer takes effect, or a little earlier where it was settled meanwhile;
@@ -119,7 +119,9 @@ class Timers:
         self._starts = list(self.buckets)
         heapify(self._starts)
 
-    def _take_due(self, start: int, to_ms: int, due: list[bytes], *, limit: int) -> list[bytes]:
+    def _take_due(
+        self, start: int, to_ms: int, due: dict[bytes, None], *, limit: int
+    ) -> list[bytes]:
         """Move keys out of a bucket until it is empty or the limit reached; gives those that
         still wait. Taken from its end, so that a bucket of a million costs each key one look."""
         bucket, standing = self.buckets[start], self._standing
@@ -135,7 +137,7 @@ class Timers:
                 if effect_ms is None or effect_ms >> BUCKET_BITS != start:
                     continue  # It stands in another bucket by now.
                 if effect_ms < to_ms:
-                    due.append(key)
+                    due[key] = None
                 else:
                     waiting.append(key)
             bucket += live

@@ -21,7 +21,9 @@ cdef class Hints:
     cdef int note(self, int64_t effect_ms, uint64_t order) except -1
     cdef Bucket new_bucket(self, int64_t start)
     cdef Row* standing(self, int64_t start, uint64_t order) noexcept
-    cdef int take_due(self, int64_t start, int64_t to_ms, list due, Py_ssize_t limit) except -1
+    cdef int take_due(
+        self, int64_t start, int64_t to_ms, list due, Bucket given, Py_ssize_t limit
+    ) except -1
     cdef int keep_standing(self, int64_t start, Bucket bucket) except -1
     cdef int64_t earliest(self, Bucket bucket) noexcept
     cdef int drop_first(self) except -1

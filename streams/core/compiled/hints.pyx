@@ -11,7 +11,7 @@ from libc.stdint cimport uint32_t
 
 from heapq import heapify, heappop, heappush
 
-from streams.core.compiled.orders cimport append, effect_at, key_of
+from streams.core.compiled.orders cimport DUE, append, effect_at, key_of
 from streams.core.timers import BUCKET_BITS
 
 cdef extern from "words.h":
@@ -72,18 +72,22 @@ cdef class Hints:
         """Keys whose timer takes effect before `to_ms`, the most overdue bucket first, at most
         `limit`; they leave the index and have to be settled."""
         cdef list due = []
+        cdef Bucket given = Bucket()  # By their names, because some are hinted at twice.
         cdef int64_t start
+        cdef Py_ssize_t number
         while self.starts and len(due) < limit:
             start = self.starts[0]
             if start << BITS >= to_ms:
                 break
             self.first_start = UNKNOWN
-            self.take_due(start, to_ms, due, limit)
-            if (<Bucket>self.buckets[start]).hints.count:
-                if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
-                    self.first_start, self.first_ms = start, start << BITS
+            self.take_due(start, to_ms, due, given, limit)
+            if len(due) >= limit:  # It is overdue, so nobody has to look for its earliest.
+                self.first_start, self.first_ms = start, start << BITS
+            if len(due) >= limit or (<Bucket>self.buckets[start]).hints.count:
                 break  # The bucket that `to_ms` or the limit falls into is the last one.
             self.drop_first()
+        for number in range(given.hints.count):
+            self.orders.named(given.hints.names[number]).flags &= ~DUE
         return due
 
     def next_ms(self) -> int | None:
@@ -150,7 +154,9 @@ cdef class Hints:
         cdef Row* row = self.orders.named(order)
         return row if row != NULL and effect_at(row) >> BITS == start else NULL
 
-    cdef int take_due(self, int64_t start, int64_t to_ms, list due, Py_ssize_t limit) except -1:
+    cdef int take_due(
+        self, int64_t start, int64_t to_ms, list due, Bucket given, Py_ssize_t limit
+    ) except -1:
         """Move keys out of a bucket, the last first, until it holds only those that still wait, or
         the limit is reached."""
         cdef Bucket bucket = self.buckets[start], waiting = Bucket()
@@ -164,12 +170,12 @@ cdef class Hints:
                 look_ahead(&self.orders.slots[<uint32_t>bucket.hints.names[left - AHEAD]])
             row = self.standing(start, order)
             if row != NULL and effect_at(row) < to_ms:
-                due.append(key_of(row))
+                if not row.flags & DUE:
+                    row.flags |= DUE
+                    append(&given.hints, order)
+                    due.append(key_of(row))
             elif row != NULL:
                 append(&waiting.hints, order)
-        # What stands no more behind the last one goes, too, so that an empty bucket is seen as one.
-        while left and self.standing(start, bucket.hints.names[left - 1]) == NULL:
-            left -= 1
         self.hints -= bucket.hints.count - left - waiting.hints.count
         bucket.hints.count = left
         for number in range(waiting.hints.count):

@@ -9,6 +9,7 @@ cdef enum:
     CHANGED = 1  # Since the last checkpoint.
     KEPT = 2  # The last checkpoint holds the order, in whatever form.
     DIGESTED = 4  # Its digest stands with it.
+    DUE = 8  # It is among those that are just being given.
 
 cdef struct Row:
     uint32_t packed_size
