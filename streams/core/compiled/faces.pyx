@@ -242,4 +242,4 @@ cdef inline Py_ssize_t length_of(Card* card, int number) noexcept:
 
 cdef bytes beginning(bytes written):
     """Of an object in JSON, for more fields to follow."""
-    return written[:-1] + b"," if len(written) > 2 else b"{"
+    return written[: len(written) - 1] + b"," if len(written) > 2 else b"{"
