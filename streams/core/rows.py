@@ -176,4 +176,10 @@ def _size(row: StatsRow) -> int:
 
 
 def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= NAME_MAX else None
+    if not isinstance(value, str) or len(value) > NAME_MAX:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # Half an emoji: it cannot be told.
+        return None
+    return value
