@@ -50,6 +50,8 @@ def first_ids(ids: tuple[str, ...], *more: str) -> tuple[str, ...]:
     """The first few of all ids by their order; `ids` has no more than that and is in order."""
     if len(ids) == SAMPLES_MAX and min(more) > ids[-1]:
         return ids
+    if not ids and len(more) == 1:
+        return more
     return tuple(sorted({*ids, *more})[:SAMPLES_MAX])
 
 
@@ -174,4 +176,10 @@ def _size(row: StatsRow) -> int:
 
 
 def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= NAME_MAX else None
+    if not isinstance(value, str) or len(value) > NAME_MAX:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # Half an emoji: it cannot be told.
+        return None
+    return value

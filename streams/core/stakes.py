@@ -25,7 +25,10 @@ SENT_MS_AT: Final = _STAKE_AT
 
 def counted(amount_minor: int | None) -> int:
     """What is counted of an amount."""
-    return max(-AMOUNT_COUNTED_MAX, min(amount_minor or 0, AMOUNT_COUNTED_MAX))
+    amount = amount_minor or 0
+    if -AMOUNT_COUNTED_MAX <= amount <= AMOUNT_COUNTED_MAX:
+        return amount
+    return AMOUNT_COUNTED_MAX if amount > 0 else -AMOUNT_COUNTED_MAX
 
 
 def stake_of(packed: bytes) -> tuple[int, int, bytes, str | None]:

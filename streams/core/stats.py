@@ -30,6 +30,19 @@ from streams.core.stakes import counted, stake_of
 FACES_MAX: Final = 20_000  # Scopes and currencies, or cards, that are known: under 1 KB each.
 ROWS_A_RECORD_MAX: Final = 1_500  # At some 200 bytes a row well within what a broker takes.
 
+# What is noted of an order that was open or overdue and is so no longer.
+_MOVES: Final = frozenset(
+    {
+        notes.ANSWERED,
+        notes.TIMED_OUT,
+        notes.LATE,
+        notes.LATE_OPEN,
+        notes.LATE_GONE,
+        notes.GONE,
+        notes.FORGOTTEN,
+    }
+)
+
 Closed = tuple[int, int, SecondJson]  # The second, how many rows it has, its JSON.
 Stake = tuple[int, int, Scope, str | None]  # Submitted at ms, amount, scope, currency.
 
@@ -158,7 +171,9 @@ class Tally:
 
     def _count_other(self, second: Second, note: Note) -> None:
         _, what, about, order = note
-        if what == notes.OPENED:
+        if what in _MOVES:  # Which most are.
+            self._count_move(second, note)
+        elif what == notes.OPENED:
             _count_submission(second, about)
         elif what in (notes.HELD, notes.CONFLICTING, notes.UNMATCHED):
             _count_of_return(second.row((about.provider, None, None)), note)
@@ -171,8 +186,8 @@ class Tally:
             row = second.row(scope)
             count_outcome(row, about.outcome)
             count_code(row, about.code)
-        elif what != notes.NOTHING:
-            self._count_move(second, note)
+        else:
+            assert what == notes.NOTHING, "a note is one of those"
 
     def _count_move(self, second: Second, note: Note) -> None:
         """An order that was open or overdue is so no longer."""

@@ -22,7 +22,6 @@ cdef class Counter:
     cdef object second_at
     cdef Faces faces
     cdef Cells cells  # Of the second that is counted in; while it is, its counts are in the faces.
-    cdef PyObject* counted  # The newest face with counts, which names the next.
     cdef int64_t begin_ms
     cdef uint64_t span_ms  # 0 where none is counted in.
 

@@ -24,12 +24,16 @@ from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.packing import TEXTS_AT
 from streams.core.stakes import AMOUNT_COUNTED_MAX, CARD_AT, SENT_MS_AT
 
+cdef extern from "words.h":
+    void look_ahead(const void* place) noexcept
+
 cdef enum:
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
     SENT_MS_BEGINS = 12
     AMOUNT_BEGINS = 32
     CELLS_MIN = 16
+    AHEAD = 6  # Faces; from so many before memory is asked for.
 
 assert (CARD_AT, TEXTS_AT, SENT_MS_AT) == (41, 48, 12), "the packed form was changed"
 assert len(FINAL_OUTCOMES) == OUTCOMES, "there is another outcome"
@@ -162,41 +166,49 @@ cdef class Counter:
             self.turn_to(arrival_ms)
         face = self.faces.find(card, size)
         if not (<Face>face).is_counted:
-            (<Face>face).is_counted, (<Face>face).next_counted = True, self.counted
-            self.counted = face
+            self.cells.add(face)
+            (<Face>face).is_counted = True
         return &(<Face>face).counts
 
     cdef int turn_to(self, int64_t arrival_ms) except -1:
         cdef int64_t into_ms = arrival_ms % 1000
         self.stow()
         self.cells = self.second_at(arrival_ms).counted
-        self.take_up()
         self.begin_ms = arrival_ms - (into_ms if into_ms >= 0 else into_ms + 1000)
-        self.span_ms = 1000
-        return 0
+        return self.take_up()
 
     cdef int stow(self) except -1:
-        """Move the counts out of the faces into the cells, and turn to no second."""
-        cdef Face face
+        """Move the counts out of the faces into their cells, and turn to no second."""
+        cdef Cell* cell
+        cdef Py_ssize_t at
+        for at in range(self.cells.used if self.span_ms else 0):
+            cell = self.cells.cells + at
+            if at + AHEAD < self.cells.used:
+                come_near(<const char*>(cell + AHEAD).face)
+            cell.counts = (<Face>cell.face).counts
+            memset(&(<Face>cell.face).counts, 0, sizeof(Counts))
+            (<Face>cell.face).is_counted = False
         self.span_ms = 0
-        while self.counted != NULL:
-            face = <Face>self.counted
-            self.cells.add(self.counted).counts = face.counts
-            memset(&face.counts, 0, sizeof(Counts))
-            self.counted, face.is_counted = face.next_counted, False
         return 0
 
     cdef int take_up(self) except -1:
         """Move the counts of a second that was counted in before into the faces again."""
-        cdef Face face
+        cdef Cell* cell
         cdef Py_ssize_t at
         for at in range(self.cells.used):
-            face = <Face>self.cells.cells[at].face
-            face.counts = self.cells.cells[at].counts
-            memset(&self.cells.cells[at].counts, 0, sizeof(Counts))
-            face.is_counted, face.next_counted = True, self.counted
-            self.counted = <PyObject*>face
-        return self.cells.empty()
+            cell = self.cells.cells + at
+            (<Face>cell.face).counts = cell.counts
+            memset(&cell.counts, 0, sizeof(Counts))
+            (<Face>cell.face).is_counted = True
+        self.span_ms = 1000
+        return 0
+
+
+cdef inline void come_near(const char* face) noexcept:
+    """All of it that orders are counted in."""
+    look_ahead(face + 16)
+    look_ahead(face + 16 + 64)
+    look_ahead(face + 16 + 128)
 
 
 cdef const char* card_of(bytes packed) except NULL:

@@ -22,20 +22,19 @@ cdef struct Slot:
     PyObject* face  # NULL where it is free; the list of faces owns it.
 
 cdef class Face:
-    # What each order looks at stands in three lines of the processor's cache, counts in the second.
+    # What each order looks at stands in three lines of the processor's cache, and what a row is
+    # told by in the fourth.
     cdef uint32_t lengths, names_size, currency_size
     cdef bint is_counted  # In the second that its counter turned to.
     cdef char[SHORT_MAX] short_texts
     cdef Counts counts
-    cdef PyObject* next_counted
     cdef Py_ssize_t number  # Among the faces.
-    cdef bytes texts  # The names and the currency, where they are longer.
     cdef tuple scope  # One object for all faces of the scope, as `key` and `begun` are.
     cdef str currency
-    cdef bytes key, currency_key  # What it is ordered by.
-    cdef bytes begun, money_begun  # What the JSON of a row begins with, and of its money.
+    cdef bytes key, begun, money_begun  # What rows are ordered by; how their JSON begins.
     cdef object gauge, money  # What is open in the scope, where it was found last.
-    cdef char[24] rest  # To a whole number of lines.
+    cdef bytes currency_key, texts  # The names and the currency, where they are longer.
+    cdef char[48] rest  # To a whole number of lines.
 
 cdef class Faces:
     cdef Slot* slots

@@ -9,6 +9,7 @@ every row.
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
@@ -27,8 +28,10 @@ from streams.core.rows import trimmed, trimmed_codes
 
 cdef extern from "words.h":
     int first_bit(uint64_t word)
+    void look_ahead(const void* place) noexcept
 
 cdef enum:
+    AHEAD = 3  # Rows.
     ROW_SIZE_MAX = 10_000  # Of counts, and of as many delays as there are: 24 bytes each.
     MONEY_SIZE_MAX = 100  # Its two sums.
     TEXT_KEPT_MAX = 1_000_000  # Bytes of memory that stay for the next second.
@@ -141,6 +144,7 @@ cdef class Teller:
         cdef int order
         cdef Face face
         while at < used or row < len(rows):
+            self.come_near(at, used)
             order = 1
             if at < used:
                 face, end = <Face>self.found[at].face, self.end_of_scope(at, used)
@@ -158,6 +162,19 @@ cdef class Teller:
                     move_to_row(self.found[number], second)
             at = end
         return alone + len(rows)
+
+    cdef void come_near(self, Py_ssize_t at, Py_ssize_t used) noexcept:
+        """What the next rows are told by is far from each other, in no cache any more."""
+        cdef PyObject* face
+        if at + 2 * AHEAD < used:
+            look_ahead(<const char*>&(<Face>self.found[at + 2 * AHEAD].face).number)
+        if at + AHEAD < used:
+            face = self.found[at + AHEAD].face
+            look_ahead(<const char*><PyObject*>(<Face>face).begun + 32)
+            look_ahead(<const char*><PyObject*>(<Face>face).begun + 96)
+            look_ahead(<const char*><PyObject*>(<Face>face).money_begun + 32)
+            look_ahead(<const char*><PyObject*>(<Face>face).gauge + ROW_OPEN)
+            look_ahead(<const char*><PyObject*>(<Face>face).money + OPEN_MINOR)
 
     cdef int write_known(self, scope, second, gauges) except -1:
         """A row that the second has; gauges are None where it is not closed."""
