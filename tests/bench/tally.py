@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core import compiled
 from streams.core.decisions import Place
 from streams.core.rules import Policy, single_rule
-from streams.core.sequence import Mark, Sequence, Stretch
+from streams.core.sequence import Mark, Stretch
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
 from streams.demo.histories import random_history
 from streams.demo.simulator import SimRecord, records
 from tests.bench.load import Load, load_topics
-from tests.bench.shortcut import read
 from tests.bench.throughput import CaughtUp, catch_up
 from tests.bench.transactions import beside
 from tests.broker.source import open_broker
@@ -97,7 +97,7 @@ def core(orders: int, repeat: int) -> None:
 
 def run(log: list[SimRecord], *, counts: bool) -> float:
     """CPU seconds for all of the log."""
-    sequence = Sequence((Mark(0), Mark(0)))
+    sequence = compiled.sequence_of((Mark(0), Mark(0)))
     tracker = Tracker(Place("s", "r", 0), Policy(single_rule(10_000)))
     tally = Tally(0)
     if counts:
@@ -109,13 +109,12 @@ def run(log: list[SimRecord], *, counts: bool) -> float:
         for side in (SUBMITTED, RETURNED):
             of_side = [record for record in batch if record.side == side]
             start = offsets[side]
-            events = [read(record, start + number) for number, record in enumerate(of_side)]
             rows = [
                 Record(start + number, record.at_ms, record.key, record.value, ())
                 for number, record in enumerate(of_side)
             ]
             offsets[side] += len(rows)
-            sequence.feed(side, Stretch(start, offsets[side], rows, events))
+            sequence.feed(side, Stretch(start, offsets[side], rows))
             sequence.prove(side, offsets[side], batch[-1].at_ms)
         tracker.apply(sequence.take(batch[-1].at_ms))
         tracker.advance(sequence.frontier_ms, 1_000)
