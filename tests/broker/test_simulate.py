@@ -1,7 +1,10 @@
 """`returnwatch simulate`: into files that `send` takes, with their labels."""
 
 import json
+from collections import Counter
+from operator import itemgetter
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -9,7 +12,9 @@ from tests.broker.records import read_all
 from tests.broker.shell import Shell
 from tests.broker.topics import Names, create_topics
 
-FAULT = "system_failure,provider=acme,start=5,seconds=8"
+FAULT: Final = "system_failure,provider=acme,start=5,seconds=8"
+SUBMISSION_SAYS: Final = itemgetter("provider", "merchant", "kind", "amount_minor", "currency")
+RETURN_SAYS: Final = itemgetter("provider", "outcome")
 
 
 def test_files_hold_what_send_takes_and_the_same_seed_makes_the_same_faults(
@@ -40,17 +45,30 @@ def test_files_hold_what_send_takes_and_the_same_seed_makes_the_same_faults(
 
 
 @pytest.mark.real_kafka
-def test_the_topics_get_it_as_time_goes_by(bootstrap: str, names: Names, tmp_path: Path) -> None:
+def test_the_topics_get_what_files_of_the_seed_get_and_each_record_at_its_time(
+    bootstrap: str, names: Names, tmp_path: Path
+) -> None:
     create_topics(bootstrap, names.topics(2))
     shell = Shell(names.env(bootstrap), tmp_path)
+    options = ("--seconds", "3", "--orders-per-s", "20", "--faults", "0", "--seed", "7")
 
-    ended = shell.run("simulate", "--seconds", "3", "--orders-per-s", "20", "--faults", "0")
+    ended = shell.run("simulate", *options)
+    written = shell.run("simulate", *options, "--into", "made")
 
-    assert (ended.status, ended.out) == (0, ""), ended.err
-    submitted = read_all(bootstrap, names.submitted)
-    returned = read_all(bootstrap, names.returned)
-    assert 20 < len(submitted) < 120
-    assert 0.8 * len(submitted) < len(returned) <= len(submitted)
+    assert (ended.status, ended.out, written.status) == (0, "", 0), ended.err + written.err
+    for topic, name, said in (
+        (names.submitted, "order-submitted", SUBMISSION_SAYS),
+        (names.returned, "order-returned", RETURN_SAYS),
+    ):
+        stored = read_all(bootstrap, topic)
+        events = [json.loads(record.value or b"") for record in stored]
+        lines = (tmp_path / f"made/{name}.jsonl").read_text().splitlines()
+        assert len(lines) > 20
+        assert Counter(map(said, events)) == Counter(map(said, map(json.loads, lines)))
+        assert all(
+            record.timestamp_ms >= event[f"{name.removeprefix('order-')}_at"]
+            for record, event in zip(stored, events, strict=True)
+        )
 
 
 @pytest.mark.parametrize(
