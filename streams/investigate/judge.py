@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from schemas.alerts import Alert
 from schemas.deadletters import DeadLetter
+from streams.core.closed import Closed
 from streams.core.decisions import Decision, Place
 from streams.core.rules import Policy
 from streams.core.sequence import Entry
@@ -27,7 +28,9 @@ Tell = Callable[[list[Alert]], None]
 class Account(Protocol):
     """Who keeps an account of the orders: is told of each part that it makes of a step."""
 
-    def parts(self, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]: ...
+    def parts(
+        self, entries: Sequence[Entry], find_closed: Callable[[bytes, int], Closed | None]
+    ) -> Iterator[Sequence[Entry]]: ...
 
     def note(
         self,
@@ -92,7 +95,7 @@ class Judge:
             self._advance(frontier_ms)
             self.tracker.book.forget_changes()
         else:
-            for part in self.account.parts(entries):
+            for part in self.account.parts(entries, self._find_closed):
                 self._advance(part[0][0])
                 if self.tracker.book.has_changes():  # An order forgotten now may open anew in it.
                     self._note(self.account, ())
@@ -103,6 +106,9 @@ class Judge:
         self._hand_on(self.portion.to_ms)
         if frontier_ms >= self.next_switch_ms:
             self._change_to(self._switches.pop(0)[1])
+
+    def _find_closed(self, key: bytes, arrival_ms: int) -> Closed | None:
+        return self.tracker.book.find_closed(key, arrival_ms)
 
     def _advance(self, to_ms: int) -> None:
         tracker = self.tracker

@@ -5,17 +5,18 @@ anew. Owns a file of rows, so that memory holds only the orders that have not en
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 import orjson
 
 from schemas.alerts import Alert
+from schemas.codec import Event
 from schemas.events import Submission
 from schemas.records import SUBMITTED
 from schemas.times import rfc3339
-from streams.core.closed import HASH_BYTES, closing_ms, entries_of, order_hash
+from streams.core.closed import HASH_BYTES, Closed, closing_ms, entries_of, order_hash
 from streams.core.orders import State
 from streams.core.outcomes import FINAL_OUTCOMES
 from streams.core.sequence import Entry
@@ -42,6 +43,7 @@ SHEET: Final = Sheet(
     integers=("attempt", "partition", "offset", "amount_minor"),
 )
 
+FindClosed = Callable[[bytes, int], Closed | None]  # Of an order, by who meets it at a time in ms.
 End = tuple[str, str | None]  # How, and the outcome if there is one.
 
 
@@ -82,18 +84,24 @@ class Statement:
     totals: Totals
     file: IO[bytes]
     _pending: dict[bytes, _Pending] = field(default_factory=dict)  # By the hash of the order.
+    _duplicates: set[int] = field(default_factory=set)  # Offsets of the part that is being made.
 
-    def parts(self, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-        """The records of a step, cut before each submission of an order that is pending or was
-        submitted in the same part: so a part has one life of an order at most."""
+    def parts(self, entries: Sequence[Entry], find_closed: FindClosed) -> Iterator[Sequence[Entry]]:
+        """The records of a step, cut before each submission of an order that is pending or has a
+        record in the same part: so a part has one life of an order at most, and what `find_closed`
+        says of an order when its submission comes is how it stands before that."""
         begin, seen = 0, set[bytes]()
-        for at, (_, side, _, _, record, _) in enumerate(entries):
-            if side == SUBMITTED and record.key is not None:
-                hashed = order_hash(record.key)
-                if at > begin and (hashed in seen or hashed in self._pending):
+        for at, (arrival_ms, side, offset, event, record, _) in enumerate(entries):
+            key = record.key
+            if key is None:
+                continue
+            if side == SUBMITTED:
+                if at > begin and (key in seen or order_hash(key) in self._pending):
                     yield entries[begin:at]
                     begin, seen = at, set()
-                seen.add(hashed)
+                if _is_duplicate(event, find_closed(key, arrival_ms)):
+                    self._duplicates.add(offset)
+            seen.add(key)
         if begin < len(entries):
             yield entries[begin:]
 
@@ -108,6 +116,7 @@ class Statement:
         """What a part was made of: its records, what was told, the orders kept now, and what the
         book says has changed."""
         fresh = self._submitted(entries)
+        self._duplicates.clear()
         late = self._told(alerts)
         changed, closings = changes
         for entry in entries_of(closings):
@@ -143,6 +152,8 @@ class Statement:
         from_ms, fresh = self.portion.from_ms, set[bytes]()
         for arrival_ms, side, offset, event, record, _ in entries:
             if side != SUBMITTED or arrival_ms < from_ms or not isinstance(event, Submission):
+                continue
+            if offset in self._duplicates:  # Of an order that had ended.
                 continue
             hashed = order_hash(record.key or b"")
             pending = self._pending.get(hashed)
@@ -204,6 +215,13 @@ class Statement:
             "submitted_at": rfc3339(sent.submitted_at),
             "arrived_at": rfc3339(pending.arrival_ms),
         }
+
+
+def _is_duplicate(event: Event, closed: Closed | None) -> bool:
+    """Of an order that was closed so."""
+    if closed is None or not isinstance(event, Submission):
+        return False
+    return (event.attempt or 1) <= closed.attempt
 
 
 def _is_kept(packed: bytes | None) -> bool:

@@ -12,6 +12,7 @@ from schemas.alerts import Alert, encode_alert
 from schemas.records import RETURNED, SUBMITTED
 from schemas.times import rfc3339
 from streams.core.decisions import Place
+from streams.core.rules import Rule
 from streams.core.sequence import NEVER_MS
 from streams.investigate.judge import Judge, Timeline
 from streams.investigate.reading import Reading
@@ -19,7 +20,8 @@ from streams.investigate.statement import LATE, TIMED_OUT, UNDECIDED, Statement,
 from streams.investigate.stretch import Portion
 from tests.property import logs
 from tests.property.feeder import Reader, expected
-from tests.property.logs import BASE_MS, GRID_MS, Case
+from tests.property.logs import BASE_MS, GRID_MS, Case, Step
+from tests.property.model import Terms
 from tests.property.values import PARTITION, TOPICS
 
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -128,6 +130,26 @@ def test_the_statement_is_the_same_however_it_is_read(
 
     assert sorted(map(orjson.dumps, run.rows())) == sorted(map(orjson.dumps, at_once.rows()))
     assert run.statement.totals.orders == at_once.statement.totals.orders
+
+
+def test_a_submission_told_again_after_its_end_is_no_order_of_its_own() -> None:
+    """Not even where a return closes the order once more, as a newer attempt."""
+    log = logs.logs_of(
+        [
+            Step(SUBMITTED, "a", 0),
+            Step(RETURNED, "a", 500, (("outcome", "accepted"),)),
+            Step(SUBMITTED, "a", 500),
+            Step(RETURNED, "a", 0, (("attempt", 2), ("outcome", "accepted"))),
+            Step(SUBMITTED, "a", 1, (("attempt", 2),)),
+        ]
+    )
+    run = Run(Case(log, Terms(Rule("quick", 2_000), 1_500, 4_000), logs.end_of(log)))
+
+    run.read([])
+
+    assert [(row["end"], row["attempt"], row["offset"]) for row in run.rows()] == [
+        ("in time", 1, 0)
+    ]
 
 
 @quick
