@@ -38,13 +38,11 @@ class OffsetGap(AssertionError):
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Part of a topic partition as it was read: [from_offset, next_offset), records in it may be
-    few or none (transaction markers, aborted batches). `events[i]` was read from `records[i]`; None
-    where that is the sequence's to do."""
+    few or none (transaction markers, aborted batches)."""
 
     from_offset: int
     next_offset: int
     records: Seq[Record]
-    events: Seq[Event] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,7 @@ class Sequence:
         arrival = of.arrival_ms
         frontier = self.frontier_ms
         append = of.buffer.append
-        events = stretch.events
-        if events is None:
-            events = _READERS[side](stretch.records)
+        events = _READERS[side](stretch.records)
         for record, event in zip(stretch.records, events, strict=True):
             offset, timestamp = record.offset, record.timestamp_ms
             if timestamp > arrival:

@@ -2,12 +2,12 @@
 
 import tracemalloc
 
-from schemas.codec import read_submission
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core import compiled
 from streams.core.closed import Closed, ClosedOrders, order_hash
 from streams.core.decisions import Place
 from streams.core.rules import Policy, single_rule
-from streams.core.sequence import Mark, Sequence, Stretch
+from streams.core.sequence import Mark, Stretch
 from streams.core.tracker import Tracker
 from tests.bench.load import WITHIN_MS, submission
 
@@ -24,7 +24,7 @@ def main() -> None:
 def open_bytes() -> float:
     """Of an open order, all in: its packed form, its key, its deadline's place in the index."""
     tracker = Tracker(Place("order-submitted", "order-returned", 0), Policy(single_rule(WITHIN_MS)))
-    sequence = Sequence((Mark(0), Mark(0)))
+    sequence = compiled.sequence_of((Mark(0), Mark(0)))
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     _submit(tracker, sequence)
@@ -47,15 +47,14 @@ def _since(before: int) -> float:
     return took
 
 
-def _submit(tracker: Tracker, sequence: Sequence) -> None:
+def _submit(tracker: Tracker, sequence: compiled.AnySequence) -> None:
     for first in range(0, ORDERS, BATCH):
         new = [submission(number, NOW_MS) for number in range(first, first + BATCH)]
         records = [
             Record(first + at, NOW_MS, record.key, record.value, ())
             for at, record in enumerate(new)
         ]
-        events = [read_submission(record) for record in records]
-        sequence.feed(SUBMITTED, Stretch(first, first + BATCH, records, events))
+        sequence.feed(SUBMITTED, Stretch(first, first + BATCH, records))
         for proven in (SUBMITTED, RETURNED):
             sequence.prove(proven, 0, NOW_MS + 1)
         tracker.apply(sequence.take(NOW_MS + 1))

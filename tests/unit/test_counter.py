@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -220,3 +221,14 @@ def test_a_card_that_is_none_is_refused(card: bytes) -> None:
 
     with pytest.raises(ValueError, match=r"is cut|decode"):
         tally.notes.opened(START_MS, 1, b"\1" * 41 + card)
+
+
+def test_a_second_without_cells_is_refused() -> None:
+    nothing = SimpleNamespace(counted=None, rows={})
+    counter = cells.Counter(lambda _: nothing)
+    packed = pack_fresh(Submission("", START_MS), 7, TERMS, effect_ms=START_MS)
+
+    with pytest.raises(TypeError, match="a second without cells"):
+        counter.note_opened(START_MS, 1, packed)
+    with pytest.raises(TypeError, match="a second without cells"):
+        compiled.rows.Teller(counter).kept(7, nothing)  # type: ignore[arg-type] # On purpose.

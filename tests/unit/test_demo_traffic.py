@@ -8,9 +8,10 @@ import pytest
 from schemas.alerts import Alert
 from schemas.codec import read_return, read_submission
 from schemas.records import RETURNED, SUBMITTED, Record, Unreadable
+from streams.core import compiled
 from streams.core.decisions import Decision, Place
 from streams.core.rules import Policy, single_rule
-from streams.core.sequence import Mark, Sequence, Stretch
+from streams.core.sequence import Mark, Stretch
 from streams.core.tracker import Tracker
 from streams.demo.traffic import (
     ANSWER_MAX_MS,
@@ -54,13 +55,12 @@ def records_of(events: list[Event], side: int) -> list[Record]:
 
 def decided(events: list[Event], until_ms: int) -> list[Decision]:
     """What the real core decides of these events, all of which arrive as they are due."""
-    sequence = Sequence((Mark(0), Mark(0)))
+    sequence = compiled.sequence_of((Mark(0), Mark(0)))
     policy = Policy(single_rule(WITHIN_MS), HOLD_MS, 60_000)
     tracker = Tracker(Place("order-submitted", "order-returned", 0), policy)
     for side in (SUBMITTED, RETURNED):
         records = records_of(events, side)
-        read = [READERS[side](record) for record in records]
-        sequence.feed(side, Stretch(0, len(records), records, read))
+        sequence.feed(side, Stretch(0, len(records), records))
         sequence.prove(side, len(records), until_ms)
     return [*tracker.apply(sequence.take(until_ms)), *tracker.advance(until_ms, len(events))]
 

@@ -4,20 +4,31 @@ from typing import Final
 
 import pytest
 
-from schemas.records import RETURNED, SUBMITTED, Problem, Record, Unreadable
-from streams.core.sequence import NEVER_MS, Mark, OffsetGap, Sequence, Stretch
+from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core import compiled
+from streams.core.sequence import NEVER_MS, Mark, OffsetGap, Stretch
 
 
-def new_sequence(submitted: int = 0, returned: int = 0, frontier_ms: int = NEVER_MS) -> Sequence:
-    return Sequence((Mark(submitted), Mark(returned)), frontier_ms)
+@pytest.fixture(autouse=True, params=["compiled", "python"])
+def _form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both forms of it do the same."""
+    if request.param == "python":
+        monkeypatch.setattr(compiled, "lane", None)
+    elif not compiled.is_there():
+        pytest.skip("the core was not compiled: there was no C compiler")
+
+
+def new_sequence(
+    submitted: int = 0, returned: int = 0, frontier_ms: int = NEVER_MS
+) -> compiled.AnySequence:
+    return compiled.sequence_of((Mark(submitted), Mark(returned)), frontier_ms)
 
 
 def stretch(from_offset: int, *times_ms: int, next_offset: int | None = None) -> Stretch:
     """Records one after the other from an offset on, at these times."""
     records = [Record(from_offset + at, ms, b"k", b"v", ()) for at, ms in enumerate(times_ms)]
-    events = [Unreadable(record, (Problem("value", "is wrong", "{}"),)) for record in records]
     end = from_offset + len(records) if next_offset is None else next_offset
-    return Stretch(from_offset, end, records, events)
+    return Stretch(from_offset, end, records)
 
 
 def places(entries: list[tuple]) -> list[tuple[int, int, int]]:

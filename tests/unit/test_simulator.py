@@ -7,15 +7,16 @@ import pytest
 
 from schemas.incidents import CAUSES, Cause, Scope
 from schemas.records import RETURNED, SUBMITTED, Record
+from streams.core import compiled
 from streams.core.decisions import Place
 from streams.core.rules import Policy, single_rule
-from streams.core.sequence import Mark, Sequence, Stretch
+from streams.core.sequence import Mark, Stretch
 from streams.core.stats import Tally
 from streams.core.tracker import Tracker
 from streams.demo.histories import START_MS, healthy_day, random_history
 from streams.demo.misfortunes import Fault
 from streams.demo.simulator import History, Party, orders, records
-from tests.bench.shortcut import HOLD_MS, REMEMBER_MS, read, told
+from tests.bench.shortcut import HOLD_MS, REMEMBER_MS, told
 
 END_MS = START_MS + 2_000_000
 
@@ -37,19 +38,18 @@ def small(cause: Cause, variant: int, *, orders_per_s: float = 8.0) -> History:
 
 def really_counted(history: History) -> list[bytes]:
     """By codec, sequence, tracker and tally, all records in one go."""
-    sequence = Sequence((Mark(0), Mark(0)))
+    sequence = compiled.sequence_of((Mark(0), Mark(0)))
     policy = Policy(single_rule(history.return_within_ms), HOLD_MS, REMEMBER_MS)
     tracker = Tracker(Place("s", "r", 0), policy)
     tally = Tally(0)
     tracker.notes = tally.notes
     for side in (SUBMITTED, RETURNED):
         of_side = [record for record in records(history) if record.side == side]
-        events = [read(record, offset) for offset, record in enumerate(of_side)]
         rows = [
             Record(offset, record.at_ms, record.key, record.value, ())
             for offset, record in enumerate(of_side)
         ]
-        sequence.feed(side, Stretch(0, len(rows), rows, events))
+        sequence.feed(side, Stretch(0, len(rows), rows))
         sequence.prove(side, len(rows), END_MS)
     tracker.apply(sequence.take(END_MS))
     tracker.advance(END_MS, 1_000_000)

@@ -26,7 +26,6 @@ cdef class Block:
     cdef Py_ssize_t count, room
     cdef list owners, origins  # Of the bytes; and the Records that it was made from.
     cdef bytes owner  # The last of them.
-    cdef list events  # What was read of the records, where the caller has done it.
 
     cdef object record(self, Py_ssize_t number)
     cdef int walk(self, const char* batch, int attributes, Text* text, int64_t from_offset) except -1

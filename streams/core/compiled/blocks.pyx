@@ -257,8 +257,8 @@ cdef int64_t read_varint(Text* text) noexcept:
 
 cdef inline int64_t number_at(const char* at, int size) noexcept:
     """Big-endian, with a sign."""
-    cdef int64_t found = <signed char>at[0]
+    cdef uint64_t found = <uint64_t><int64_t><signed char>at[0]
     cdef int number
     for number in range(1, size):
         found = (found << 8) | <uint8_t>at[number]
-    return found
+    return <int64_t>found

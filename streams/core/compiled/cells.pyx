@@ -91,7 +91,7 @@ cdef class Cells:
 cdef class Counter:
     """Counts orders in the second that it turned to last."""
 
-    def __init__(self, second_at) -> None:
+    def __cinit__(self, second_at) -> None:
         """`second_at` gives the second that a time falls into, whose `counted` are its cells."""
         self.second_at = second_at
         self.faces = Faces()
@@ -174,6 +174,8 @@ cdef class Counter:
         cdef int64_t into_ms = arrival_ms % 1000
         self.stow()
         self.cells = self.second_at(arrival_ms).counted
+        if self.cells is None:
+            raise TypeError("a second without cells")
         self.begin_ms = arrival_ms - (into_ms if into_ms >= 0 else into_ms + 1000)
         return self.take_up()
 

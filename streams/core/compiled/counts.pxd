@@ -25,6 +25,13 @@ cdef struct Counts:
     uint8_t[BUCKETS_MAX] buckets  # One more than each bucket, 0 where none has the place.
     int64_t[BUCKETS_MAX] times
 
+cdef struct Sum:  # Of several.
+    int64_t submitted
+    int64_t[OUTCOMES] outcomes
+    bint has_codes
+    uint64_t[4] buckets  # A bit for each that has times.
+    int64_t[BUCKETS] times  # Of the others they say nothing.
+
 
 cdef inline bint are_empty(Counts* counts) noexcept:
     return not (
@@ -70,3 +77,34 @@ cdef inline int count_code(Counts* counts, code) except -1:
         Py_INCREF(codes)
         counts.codes = <PyObject*>codes
     return count_up(<dict>counts.codes, code, 1)
+
+
+cdef inline void begin(Sum* sum) noexcept:
+    memset(sum, 0, sizeof(Sum) - sizeof(sum.times))
+
+
+cdef inline void add(Sum* sum, Counts* counts) noexcept:
+    cdef int place
+    sum.submitted += counts.submitted
+    sum.has_codes |= counts.codes != NULL
+    for place in range(OUTCOMES):
+        sum.outcomes[place] += counts.outcomes[place]
+    for place in range(BUCKETS_MAX):
+        if counts.buckets[place]:
+            add_times(sum, counts.buckets[place] - 1, counts.times[place])
+    for place in range(BUCKETS if counts.all_times != NULL else 0):
+        add_times(sum, place, counts.all_times[place])
+
+
+cdef inline void add_times(Sum* sum, int bucket, int64_t times) noexcept:
+    cdef uint64_t bit = <uint64_t>1 << (bucket & 63)
+    if sum.buckets[bucket >> 6] & bit:
+        sum.times[bucket] += times
+    elif times:
+        sum.buckets[bucket >> 6] |= bit
+        sum.times[bucket] = times
+
+
+cdef inline int64_t change_of(Sum* sum) noexcept:
+    """By how much the open orders have changed."""
+    return sum.submitted - sum.outcomes[0] - sum.outcomes[1] - sum.outcomes[2]

@@ -34,7 +34,7 @@ cdef class Face:
     cdef bytes key, begun, money_begun  # What rows are ordered by; how their JSON begins.
     cdef object gauge, money  # What is open in the scope, where it was found last.
     cdef bytes currency_key, texts  # The names and the currency, where they are longer.
-    cdef char[48] rest  # To a whole number of lines.
+    cdef char[32] rest  # To a whole number of lines.
 
 cdef class Faces:
     cdef Slot* slots

@@ -6,6 +6,8 @@ an object of Python being made. What else a card says (rule, player, traceparent
 Faces stand in order, so that the rows of a second need no sorting of texts.
 """
 
+from functools import lru_cache
+
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -215,7 +217,7 @@ cdef Face face_of(Card* card):
     face.currency_key = PyBytes_FromStringAndSize(card.currency, card.currency_size)
     if not is_absent(card, 3):
         face.currency = face.currency_key.decode()
-        face.money_begun = beginning(encode_money(Money(face.currency)))
+        face.money_begun = money_beginning(face.currency)
     put_texts(face, card)
     return face
 
@@ -238,6 +240,12 @@ cdef inline bint is_absent(Card* card, int number) noexcept:
 
 cdef inline Py_ssize_t length_of(Card* card, int number) noexcept:
     return 0 if is_absent(card, number) else card.lengths >> 8 * number & 0xFF
+
+
+@lru_cache(maxsize=256)
+def money_beginning(currency: str) -> bytes:
+    """One object for all faces, so that it is near when they are told."""
+    return beginning(encode_money(Money(currency)))
 
 
 cdef bytes beginning(bytes written):

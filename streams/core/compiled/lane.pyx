@@ -15,7 +15,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from streams.core.compiled.blocks cimport Block, Spot
+from streams.core.compiled.blocks cimport Spot
 from streams.core.compiled.cells cimport Counter
 from streams.core.compiled.sequence cimport Item, Portion
 from streams.core.compiled.shelves cimport HASH_BYTES, Shelves, number_at, order_hash
@@ -46,7 +46,7 @@ cdef enum:
     CARD_BEGINS = 41
     TEXTS_BEGIN = 48
     NAMES = 6  # Of a record that are packed, after its rule's.
-    AHEAD = 16  # So many records are looked at before the first of them is worked.
+    AHEAD = 32  # So many records are looked at before the first of them is worked.
 
 cdef int64_t ARRIVAL_END = 2**62  # So that no sum of times goes beyond 64 bits.
 cdef Py_ssize_t TERMS_MAX = CACHE_MAX
@@ -58,6 +58,7 @@ cdef struct Ahead:  # What is known of a record before it is worked.
     Plain plain
     uint32_t hashed
     char[HASH_BYTES] digest  # Of a submission's order.
+    Row* row  # Its order's, maybe; only to look ahead by.
     bint is_plain
 
 
@@ -113,7 +114,6 @@ cdef class Lane:
                 item = &portion.items[number]
                 if (
                     first_ms <= item.spot.arrival_ms < ARRIVAL_END
-                    and (<Block>item.block).events is None
                     and self._work_one(item.spot, &self.ahead[number - begin])
                 ):
                     continue
@@ -148,8 +148,14 @@ cdef class Lane:
                 if items[number].spot.side == 0:
                     self.shelves.ask_entries(self.ahead[number].digest)
         for number in range(count):
-            if self.ahead[number].is_plain:
-                self.orders.ask_row(self.ahead[number].hashed)
+            ahead = &self.ahead[number]
+            ahead.row = self.orders.ask_row(ahead.hashed) if ahead.is_plain else NULL
+        for number in range(count):
+            if items[number].spot.side == 1 and self.ahead[number].row != NULL:
+                self.shelves.ask(self.ahead[number].row.digest)
+        for number in range(count):
+            if items[number].spot.side == 1 and self.ahead[number].row != NULL:
+                self.shelves.ask_entries(self.ahead[number].row.digest)
         return 0
 
     cdef bint _work_one(self, const Spot* record, const Ahead* ahead) except -1:

@@ -4,6 +4,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from streams.core.compiled.shed cimport Shed
+
 cdef enum:
     DIGEST_BYTES = 16
     CHANGED = 1  # Since the last checkpoint.
@@ -28,6 +30,7 @@ cdef struct Names:
     Py_ssize_t count, room
 
 cdef class Orders:
+    cdef Shed rows
     cdef Slot* slots
     cdef uint64_t* index  # By hash: 32 bits of it, then the slot's number and one; 0 is free.
     cdef uint64_t mask
@@ -39,10 +42,12 @@ cdef class Orders:
 
     cdef uint32_t ask_index(self, const char* key, Py_ssize_t size) noexcept
     cdef int ask_slot(self, uint32_t hashed) noexcept
-    cdef int ask_row(self, uint32_t hashed) noexcept
+    cdef Row* ask_row(self, uint32_t hashed) noexcept
+    cdef int ask_changed(self, Py_ssize_t number) noexcept
     cdef uint64_t entry_of(self, uint32_t hashed) noexcept
     cdef Row* find_hashed(self, const char* key, Py_ssize_t size, uint32_t hashed) noexcept
     cdef Row* find(self, const char* key, Py_ssize_t size) noexcept
+    cdef Row* keep(self, bytes key, bytes packed) except NULL
     cdef uint64_t found(self) noexcept
     cdef Row* add(self, const char* key, Py_ssize_t key_size, Py_ssize_t packed_size) except NULL
     cdef int take_away(self) except -1
@@ -50,8 +55,13 @@ cdef class Orders:
     cdef int note_change(self, Row* row, uint64_t name) except -1
     cdef Row* replace(self, Row* row, Py_ssize_t packed_size) except NULL
     cdef uint32_t free_slot(self) except? 0
+    cdef int make_room(self) except -1
     cdef int close_gap(self) noexcept
     cdef int spread(self, uint64_t places) except -1
+
+cdef inline size_t size_of(const Row* row) noexcept:
+    return sizeof(Row) + row.key_size + row.packed_size
+
 
 cdef int append(Names* names, uint64_t name) except -1
 cdef object key_of(const Row* row)

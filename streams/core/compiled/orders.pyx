@@ -8,12 +8,13 @@ and how many were in it before, so that the name of an order that is gone is nob
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free
 from libc.string cimport memcmp
 
 from collections.abc import Mapping
 
 from streams.core.compiled.memory cimport moved
+from streams.core.compiled.shed cimport pages_give, pages_take
 
 cdef extern from "words.h":
     void look_ahead(const void* place) noexcept
@@ -23,6 +24,7 @@ cdef enum:
     PLACES_MIN = 64
     FULL_EIGHTHS = 5  # Of the index; with more it is spread over twice the places.
     CACHE_LINE = 64
+    AHEAD = 8
     ROW_LINES = 3  # That a row with a key of 36 bytes and three short texts takes.
     PACKED_MIN = 11  # Up to the end of the timer's effect.
 
@@ -33,20 +35,23 @@ cdef uint64_t SECRET = <uint64_t>(hash("orders") & (2**63 - 1)) ^ 0x9E3779B97F4A
 
 
 @cython.final
+@cython.no_gc
 cdef class Orders:
     """As streams.core.kept has it."""
 
     def __cinit__(self) -> None:
         self.first_free = NO_SLOT
         self.gone = {}
+        self.rows = Shed()
         self.spread(PLACES_MIN)
 
     def __dealloc__(self) -> None:
         cdef uint32_t slot
         for slot in range(self.used):
-            PyMem_Free(self.slots[slot].row)
-        PyMem_Free(self.slots)
-        PyMem_Free(self.index)
+            if self.slots[slot].row != NULL:
+                self.rows.give(self.slots[slot].row, size_of(self.slots[slot].row))
+        pages_give(self.slots, self.room * sizeof(Slot))
+        pages_give(self.index, (self.mask + 1) * sizeof(uint64_t))
         PyMem_Free(self.changed.names)
 
     def __len__(self) -> int:
@@ -88,13 +93,7 @@ cdef class Orders:
 
     def put(self, bytes key, bytes packed) -> None:
         """Keep an order in this form, whether it was kept or not."""
-        cdef Row* row = self.find(PyBytes_AS_STRING(key), len(key))
-        assert PACKED_MIN <= len(packed) and len(key) <= KEY_MAX, "that is no order"
-        if row == NULL:
-            row = self.add(PyBytes_AS_STRING(key), len(key), len(packed))
-        else:
-            row = self.replace(row, len(packed))
-        memcpy(packed_at(row), PyBytes_AS_STRING(packed), len(packed))
+        cdef Row* row = self.keep(key, packed)
         self.note_change(row, self.found())
 
     def take_out(self, bytes key) -> bytes:
@@ -106,10 +105,7 @@ cdef class Orders:
     def restore(self, orders) -> None:
         """Keep orders that the last checkpoint holds."""
         for key, packed in orders.items():
-            self.put(key, packed)
-        self.changed.count = 0
-        for key in orders:
-            self.find(PyBytes_AS_STRING(<bytes>key), len(<bytes>key)).flags = KEPT
+            self.keep(key, packed).flags |= KEPT
 
     def take_changes(self) -> dict:
         """What a checkpoint has to keep: orders that changed, None where one is gone that the last
@@ -119,6 +115,7 @@ cdef class Orders:
         cdef dict changes = self.gone
         self.gone = {}
         for number in range(self.changed.count):
+            self.ask_changed(number)
             row = self.named(self.changed.names[number])
             if row != NULL and row.flags & CHANGED:
                 row.flags = (row.flags & ~CHANGED) | KEPT
@@ -153,19 +150,34 @@ cdef class Orders:
         look_ahead(&self.index[hashed & self.mask])
         return hashed
 
+    cdef int ask_changed(self, Py_ssize_t number) noexcept:
+        """Have the slot of a change further on fetched into the cache, and a row less far on."""
+        cdef int line
+        if number + 2 * AHEAD < self.changed.count:
+            look_ahead(&self.slots[<uint32_t>self.changed.names[number + 2 * AHEAD]])
+        if number + AHEAD < self.changed.count:
+            for line in range(ROW_LINES):
+                look_ahead(
+                    <char*>self.slots[<uint32_t>self.changed.names[number + AHEAD]].row
+                    + line * CACHE_LINE
+                )
+        return 0
+
     cdef int ask_slot(self, uint32_t hashed) noexcept:
         cdef uint64_t entry = self.entry_of(hashed)
         if entry:
             look_ahead(&self.slots[<uint32_t>entry - 1])
         return 0
 
-    cdef int ask_row(self, uint32_t hashed) noexcept:
+    cdef Row* ask_row(self, uint32_t hashed) noexcept:
+        """Gives the row that is asked for, as far as can be told without reading it; or NULL."""
         cdef uint64_t entry = self.entry_of(hashed)
+        cdef Row* row = self.slots[<uint32_t>entry - 1].row if entry else NULL
         cdef int line
-        if entry:
+        if row != NULL:
             for line in range(ROW_LINES):
-                look_ahead(<char*>self.slots[<uint32_t>entry - 1].row + line * CACHE_LINE)
-        return 0
+                look_ahead(<char*>row + line * CACHE_LINE)
+        return row
 
     cdef uint64_t entry_of(self, uint32_t hashed) noexcept:
         """The first in the index with this hash; 0 if there is none."""
@@ -193,6 +205,16 @@ cdef class Orders:
                     return row
             place = (place + 1) & self.mask
 
+    cdef Row* keep(self, bytes key, bytes packed) except NULL:
+        cdef Row* row = self.find(PyBytes_AS_STRING(key), len(key))
+        assert PACKED_MIN <= len(packed) and len(key) <= KEY_MAX, "that is no order"
+        if row == NULL:
+            row = self.add(PyBytes_AS_STRING(key), len(key), len(packed))
+        else:
+            row = self.replace(row, len(packed))
+        memcpy(packed_at(row), PyBytes_AS_STRING(packed), len(packed))
+        return row
+
     cdef uint64_t found(self) noexcept:
         """The name of the order that was found or added last."""
         cdef uint32_t slot = <uint32_t>self.index[self.at] - 1
@@ -203,9 +225,7 @@ cdef class Orders:
         write, and the change to note."""
         cdef Row* row
         cdef uint32_t slot = self.free_slot()
-        row = <Row*>PyMem_Malloc(sizeof(Row) + key_size + packed_size)
-        if row == NULL:
-            raise MemoryError
+        row = <Row*>self.rows.take(sizeof(Row) + key_size + packed_size)
         row.packed_size, row.key_size = <uint32_t>packed_size, <uint16_t>key_size
         row.flags = 0
         memcpy(row.text, key, key_size)
@@ -221,7 +241,7 @@ cdef class Orders:
         cdef Slot* slot = &self.slots[number]
         if slot.row.flags & KEPT:
             self.gone[key_of(slot.row)] = None
-        PyMem_Free(slot.row)
+        self.rows.give(slot.row, size_of(slot.row))
         slot.row, slot.life, slot.next_free = NULL, slot.life + 1, self.first_free
         self.first_free = number
         self.count -= 1
@@ -240,10 +260,12 @@ cdef class Orders:
 
     cdef Row* replace(self, Row* row, Py_ssize_t packed_size) except NULL:
         """The row that was found, with room for another packed form."""
-        row = <Row*>moved(row, sizeof(Row) + row.key_size + packed_size)
-        row.packed_size = <uint32_t>packed_size
-        self.slots[<uint32_t>self.index[self.at] - 1].row = row
-        return row
+        cdef Row* other = <Row*>self.rows.take(sizeof(Row) + row.key_size + packed_size)
+        memcpy(other, row, sizeof(Row) + row.key_size)
+        self.rows.give(row, size_of(row))
+        other.packed_size = <uint32_t>packed_size
+        self.slots[<uint32_t>self.index[self.at] - 1].row = other
+        return other
 
     cdef uint32_t free_slot(self) except? 0:
         """The number of a slot to put a row into, where the index has a place for it, too."""
@@ -253,14 +275,26 @@ cdef class Orders:
         if self.first_free != NO_SLOT:
             return self.first_free
         if self.used == self.room:
-            assert self.room < NO_SLOT // 2, "more orders than there are names for"
-            self.room = max(PLACES_MIN, self.room + self.room // 2)
-            self.slots = <Slot*>moved(self.slots, self.room * sizeof(Slot))
+            self.make_room()
         self.slots[self.used].row = NULL
         self.slots[self.used].life, self.slots[self.used].next_free = 0, NO_SLOT
         self.used += 1
         self.first_free = self.used - 1
         return self.first_free
+
+    cdef int make_room(self) except -1:
+        """For half as many more slots."""
+        cdef uint32_t room = max(PLACES_MIN, self.room + self.room // 2)
+        cdef Slot* slots
+        assert self.room < NO_SLOT // 2, "more orders than there are names for"
+        slots = <Slot*>pages_take(room * sizeof(Slot))
+        if slots == NULL:
+            raise MemoryError
+        if self.slots != NULL:
+            memcpy(slots, self.slots, self.used * sizeof(Slot))
+            pages_give(self.slots, self.room * sizeof(Slot))
+        self.slots, self.room = slots, room
+        return 0
 
     cdef int close_gap(self) noexcept:
         """Empty a place in the index, and move up what stands behind it for want of that."""
@@ -279,7 +313,7 @@ cdef class Orders:
     cdef int spread(self, uint64_t places) except -1:
         """Have so many places in the index; no row is looked at."""
         cdef uint64_t* before = self.index
-        cdef uint64_t* index = <uint64_t*>PyMem_Calloc(places, sizeof(uint64_t))
+        cdef uint64_t* index = <uint64_t*>pages_take(places * sizeof(uint64_t))
         cdef uint64_t place, entry
         if index == NULL:
             raise MemoryError
@@ -287,7 +321,8 @@ cdef class Orders:
             entry = before[place]
             if entry:
                 index[place_for(index, places - 1, entry >> 32)] = entry
-        PyMem_Free(before)
+        if before != NULL:
+            pages_give(before, (self.mask + 1) * sizeof(uint64_t))
         self.index, self.mask = index, places - 1
         return 0
 

@@ -15,7 +15,7 @@ from libc.string cimport memset
 
 from schemas.stats import SCOPES_A_SECOND_MAX, Money, StatsRow, encode_codes, encode_row
 from streams.core.compiled.cells cimport Cell, Cells, Counter, move_to_row
-from streams.core.compiled.counts cimport BUCKETS, BUCKETS_MAX, OUTCOMES, Counts, are_empty
+from streams.core.compiled.counts cimport Sum, add, are_empty, begin, change_of
 from streams.core.compiled.faces cimport Face, Faces, compare
 from streams.core.compiled.memory cimport moved
 from streams.core.compiled.structs cimport add_to, count_up, get_number, place_of
@@ -43,13 +43,6 @@ cdef Py_ssize_t OPEN_MINOR = place_of(Money, "open_minor")
 cdef Py_ssize_t OVERDUE_MINOR = place_of(Money, "overdue_minor")
 assert tuple(FINAL_OUTCOMES) == ("accepted", "rejected", "cancelled"), "other names are written"
 
-cdef struct Sum:  # Of the cells of one scope.
-    int64_t submitted, change  # Of open orders.
-    int64_t[OUTCOMES] outcomes
-    bint has_codes
-    uint64_t[4] buckets  # A bit for each that has times.
-    int64_t[BUCKETS] times  # Of the others they say nothing.
-
 
 @cython.final
 cdef class Teller:
@@ -62,7 +55,7 @@ cdef class Teller:
     cdef Cell** found  # By that place; then those that are found, without gaps.
     cdef Py_ssize_t room
 
-    def __init__(self, Counter counter) -> None:
+    def __cinit__(self, Counter counter not None) -> None:
         self.counter, self.faces = counter, counter.faces
 
     def __dealloc__(self) -> None:
@@ -94,6 +87,8 @@ cdef class Teller:
         cdef Py_ssize_t faces = len(self.faces.faces), words = (faces + 63) >> 6, used = 0, at, place
         cdef uint64_t bits
         cdef Face face
+        if cells is None:
+            raise TypeError("a second without cells")
         self.counter.stow()
         self.faces.rank()
         self.make_room(faces)
@@ -189,12 +184,15 @@ cdef class Teller:
         cdef Face face = <Face>cells[0].face
         cdef int64_t open_orders = 0, overdue_orders = 0
         cdef Sum* sum = &self.sum
+        cdef Py_ssize_t at
         cdef char* to
         gauge = None
-        add_up(cells, number, sum)
+        begin(sum)
+        for at in range(number):
+            add(sum, &cells[at].counts)
         if gauges is not None:
             gauge = gauge_of(face, gauges)
-            open_orders = add_to(gauge, ROW_OPEN, sum.change)
+            open_orders = add_to(gauge, ROW_OPEN, change_of(sum))
             overdue_orders = get_number(gauge, ROW_OVERDUE, 0)
         to = room_for(&self.text, ROW_SIZE_MAX + PyBytes_GET_SIZE(face.begun))
         to = put_bytes(to, face.begun)
@@ -266,35 +264,6 @@ cdef class Teller:
             PyMem_Free(self.text.begin)
             self.text.begin, self.text.room = NULL, 0
         return second
-
-
-cdef int add_up(Cell** cells, Py_ssize_t number, Sum* sum) noexcept:
-    cdef Py_ssize_t at
-    cdef int place
-    cdef Counts* counts
-    memset(sum, 0, sizeof(Sum) - sizeof(sum.times))
-    for at in range(number):
-        counts = &cells[at].counts
-        sum.submitted += counts.submitted
-        sum.has_codes |= counts.codes != NULL
-        for place in range(OUTCOMES):
-            sum.outcomes[place] += counts.outcomes[place]
-        for place in range(BUCKETS_MAX):
-            if counts.buckets[place]:
-                add_times(sum, counts.buckets[place] - 1, counts.times[place])
-        for place in range(BUCKETS if counts.all_times != NULL else 0):
-            add_times(sum, place, counts.all_times[place])
-    sum.change = sum.submitted - sum.outcomes[0] - sum.outcomes[1] - sum.outcomes[2]
-    return 0
-
-
-cdef inline void add_times(Sum* sum, int bucket, int64_t times) noexcept:
-    cdef uint64_t bit = <uint64_t>1 << (bucket & 63)
-    if sum.buckets[bucket >> 6] & bit:
-        sum.times[bucket] += times
-    elif times:
-        sum.buckets[bucket >> 6] |= bit
-        sum.times[bucket] = times
 
 
 cdef inline char* put_delays(char* to, Sum* sum) noexcept:

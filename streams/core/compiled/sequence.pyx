@@ -57,9 +57,8 @@ cdef class Portion:
     cdef object entry(self, Py_ssize_t number):
         cdef Spot* spot = self.items[number].spot
         cdef Block block = <Block>self.items[number].block
-        cdef Py_ssize_t place = spot - block.spots
-        record = block.record(place)
-        event = READERS[spot.side](record) if block.events is None else block.events[place]
+        record = block.record(spot - block.spots)
+        event = READERS[spot.side](record)
         return spot.arrival_ms, spot.side, spot.offset, event, record, spot.logged_ms
 
 
@@ -141,8 +140,6 @@ cdef class Sequence:
             )
         records = stretch.records
         block = records if type(records) is Block else Block.of(records)
-        block.events = None if stretch.events is None else list(stretch.events)
-        assert block.events is None or len(block.events) == block.count, "events of other records"
         self.line_up(of, block, side)
         of.position = stretch.next_offset
 

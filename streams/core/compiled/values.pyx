@@ -6,6 +6,7 @@ and null, all in ASCII, and right in every field. What is not plain, or an event
 is the codec's to read, which is the authority for everything; of what is plain both read the same.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcmp
 
@@ -40,6 +41,7 @@ cdef enum:  # The fields of both sides, those that are texts as above.
     ATTEMPT
     AMOUNT
     UNKNOWN
+    OUTCOMES_NUMBER = 5
     NULLS = 16  # So many bits further on stands which of the fields were null.
 
 cdef enum:
@@ -48,6 +50,27 @@ cdef enum:
     OF_BACK = OF_BOTH | 1 << CODE | 1 << MESSAGE | 1 << RETURNED_AT | 1 << OUTCOME
     MUST_SENT = 1 << ORDER_ID | 1 << SUBMITTED_AT
     MUST_BACK = 1 << ORDER_ID | 1 << RETURNED_AT | 1 << OUTCOME
+
+# Named here, so that the texts stay where they are.
+FIELDS = (
+    *(b"kind", b"provider", b"merchant", b"player", b"currency", b"", b"code", b"message"),
+    *(b"order_id", b"submitted_at", b"returned_at", b"outcome", b"return_within_ms", b"attempt"),
+    b"amount_minor",
+)
+OUTCOME_TEXTS = tuple(outcome.encode() for outcome in OUTCOMES)
+cdef Span[UNKNOWN] NAMES
+cdef Span[OUTCOMES_NUMBER] OUTCOME_NAMES
+
+
+cdef int point_to(Span* spans, tuple texts) except -1:
+    for number, text in enumerate(texts):
+        spans[number].begin, spans[number].size = PyBytes_AS_STRING(text), <int32_t>len(text)
+    return 0
+
+
+assert (len(FIELDS), len(OUTCOMES)) == (UNKNOWN, OUTCOMES_NUMBER)
+point_to(NAMES, FIELDS)
+point_to(OUTCOME_NAMES, OUTCOME_TEXTS)
 
 
 cdef bint read_plain(const Spot* record, Plain* plain) noexcept:
@@ -115,37 +138,15 @@ cdef bint note_number(const Spot* record, int which, int64_t number, Plain* plai
 
 
 cdef int which_of(const Span* name) noexcept:
-    """By length first, so that nearly always one comparison does."""
-    cdef const char* at = name.begin
-    if name.size == 8:
-        if memcmp(at, b"order_id", 8) == 0:
-            return ORDER_ID
-        if memcmp(at, b"provider", 8) == 0:
-            return PROVIDER
-        if memcmp(at, b"merchant", 8) == 0:
-            return MERCHANT
-        return CURRENCY if memcmp(at, b"currency", 8) == 0 else UNKNOWN
-    if name.size == 12:
-        if memcmp(at, b"submitted_at", 12) == 0:
-            return SUBMITTED_AT
-        return AMOUNT if memcmp(at, b"amount_minor", 12) == 0 else UNKNOWN
-    if name.size == 7:
-        if memcmp(at, b"outcome", 7) == 0:
-            return OUTCOME
-        if memcmp(at, b"attempt", 7) == 0:
-            return ATTEMPT
-        return MESSAGE if memcmp(at, b"message", 7) == 0 else UNKNOWN
-    if name.size == 4:
-        if memcmp(at, b"kind", 4) == 0:
-            return KIND
-        return CODE if memcmp(at, b"code", 4) == 0 else UNKNOWN
-    if name.size == 11:
-        return RETURNED_AT if memcmp(at, b"returned_at", 11) == 0 else UNKNOWN
-    if name.size == 6:
-        return PLAYER if memcmp(at, b"player", 6) == 0 else UNKNOWN
-    if name.size == 16:
-        return WITHIN if memcmp(at, b"return_within_ms", 16) == 0 else UNKNOWN
+    cdef int number
+    for number in range(UNKNOWN):
+        if is_it(name, &NAMES[number]):
+            return number
     return UNKNOWN
+
+
+cdef inline bint is_it(const Span* text, const Span* wanted) noexcept:
+    return text.size == wanted.size and memcmp(text.begin, wanted.begin, text.size) == 0
 
 
 cdef inline bint is_text(const Field* field, int32_t size_max) noexcept:
@@ -171,16 +172,10 @@ cdef inline bint is_currency(const Span* text) noexcept:
 
 cdef int outcome_of(const Span* text) noexcept:
     """Its number in OUTCOMES; -1 for another."""
-    if text.size == 8:
-        if memcmp(text.begin, b"accepted", 8) == 0:
-            return 0
-        return 1 if memcmp(text.begin, b"rejected", 8) == 0 else -1
-    if text.size == 9:
-        return 2 if memcmp(text.begin, b"cancelled", 9) == 0 else -1
-    if text.size == 7:
-        return 3 if memcmp(text.begin, b"pending", 7) == 0 else -1
-    if text.size == 5:
-        return 4 if memcmp(text.begin, b"error", 5) == 0 else -1
+    cdef int number
+    for number in range(OUTCOMES_NUMBER):
+        if is_it(text, &OUTCOME_NAMES[number]):
+            return number
     return -1
 
 
