@@ -19,7 +19,7 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError
 FOLDER = Path("streams/core/compiled")
 MODULES = (
     *("blocks", "cells", "envelope", "faces", "flat", "hints", "lane", "moment"),
-    *("orders", "rows", "sequence", "shed", "shelves", "sums", "values"),
+    *("orders", "pairs", "rows", "sequence", "shed", "shelves", "sums", "values"),
 )
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 NO_COMPILER = (CCompilerError, CompileError, ExecError, LinkError, PlatformError)

@@ -26,7 +26,6 @@ from streams.outputs import Outlet, outputs
 from streams.state.changelog import (
     HEADER_KEY,
     ORDER,
-    KeyValue,
     Segments,
     State,
     policy_key,
@@ -206,17 +205,16 @@ class Watch:
         """The next checkpoint; from here on it counts as written, so a failure ends the watch."""
         told, self._told = self._told, []
         self._letters_bytes = 0
-        orders, closings = self.tracker.book.take_changes()
+        changelog, closings = self.tracker.book.take_changes(ORDER)
         self._written_marks = self.sequence.marks()
-        changelog: list[KeyValue] = [(ORDER + key, value) for key, value in orders.items()]
-        changelog += self._segments.records(closings, self.sequence.frontier_ms)
+        changelog.extend(self._segments.records(closings, self.sequence.frontier_ms))
         policy = self._duty.policy
         if policy.digest() not in self._known_policies:
             self._known_policies.add(policy.digest())
             changelog.append((policy_key(policy.digest()), policy.text().encode()))
         stats, changes = ([], {}) if self.tally is None else self.tally.take()
-        changelog += [(stats_key(second_s), value) for second_s, value in changes.items()]
-        changelog += [(stats_key(second_s), None) for second_s in self._stale_stats]
+        changelog.extend((stats_key(second_s), value) for second_s, value in changes.items())
+        changelog.extend((stats_key(second_s), None) for second_s in self._stale_stats)
         self._stale_stats.clear()
         self._header = self._next_header(at.now_ms)
         changelog.append((HEADER_KEY, encode_header(self._header)))

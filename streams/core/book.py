@@ -81,13 +81,15 @@ class Book:
         """The newest closing of an order that a record arriving then still meets."""
         return self.closed.find(order_hash(key), arrival_ms)
 
-    def take_changes(self) -> tuple[dict[bytes, bytes | None], bytes]:
+    def take_changes(self, prefix: bytes = b"") -> tuple[compiled.AnyPairs, bytes]:
         """What a checkpoint has to keep: orders that changed (None where one is gone that the
-        last checkpoint holds), and the closed segment. The next call starts from here."""
+        last checkpoint holds), and the closed segment. The next call starts from here.
+
+        Each key stands after the prefix; of two pairs with the same key the later one holds."""
         if self.timers.hints > 2 * len(self.orders) + HINTS_SPARE:
             self.timers.sweep(HINTS_SWEPT_MAX)
         closings, self.closings = self.closings, bytearray()
-        return self.orders.take_changes(), bytes(closings)
+        return self.orders.take_changes(prefix), bytes(closings)
 
     def forget_changes(self) -> None:
         """Keep no account of what changed, for who writes no checkpoints."""

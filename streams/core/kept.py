@@ -5,6 +5,8 @@ Knows no order's form. Where the core is compiled, `streams.core.compiled.orders
 
 from collections.abc import Mapping
 
+KeyValue = tuple[bytes, bytes | None]
+
 
 class Orders(dict[bytes, bytes]):
     """Packed orders by key; changed through `put` and `take_out` only."""
@@ -28,16 +30,15 @@ class Orders(dict[bytes, bytes]):
         """Keep orders that the last checkpoint holds."""
         self.update(orders)
 
-    def take_changes(self) -> dict[bytes, bytes | None]:
+    def take_changes(self, prefix: bytes = b"") -> list[KeyValue]:
         """What a checkpoint has to keep: orders that changed, None where one is gone that the last
-        checkpoint holds. The next call starts from here."""
+        checkpoint holds, each key after the prefix. The next call starts from here."""
         changed, self._changed = self._changed, {}
-        changes: dict[bytes, bytes | None] = {}
-        for key, was_kept in changed.items():
-            packed = self.get(key)
-            if packed is not None or was_kept:
-                changes[key] = packed
-        return changes
+        return [
+            (prefix + key, packed)
+            for key, was_kept in changed.items()
+            if (packed := self.get(key)) is not None or was_kept
+        ]
 
     def forget_changes(self) -> None:
         """Keep no account of what changed, for who writes no checkpoints."""

@@ -11,7 +11,7 @@ from typing import Final
 from zlib import crc32
 
 from schemas.records import Record
-from streams.state.changelog import KeyValue
+from streams.core.kept import KeyValue
 from streams.state.header import StateError
 
 FORMAT_VERSION: Final = 1

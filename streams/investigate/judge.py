@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from schemas.alerts import Alert
 from schemas.deadletters import DeadLetter
+from streams.core import compiled
 from streams.core.closed import Closed
 from streams.core.decisions import Decision, Place
 from streams.core.rules import Policy
@@ -38,7 +39,7 @@ class Account(Protocol):
         alerts: Sequence[Alert],
         *,
         orders: Mapping[bytes, bytes],
-        changes: tuple[dict[bytes, bytes | None], bytes],
+        changes: tuple[compiled.AnyPairs, bytes],
     ) -> None: ...
 
 

@@ -16,6 +16,7 @@ from schemas.codec import Event
 from schemas.events import Submission
 from schemas.records import SUBMITTED
 from schemas.times import rfc3339
+from streams.core import compiled
 from streams.core.closed import HASH_BYTES, Closed, closing_ms, entries_of, order_hash
 from streams.core.orders import State
 from streams.core.outcomes import FINAL_OUTCOMES
@@ -111,7 +112,7 @@ class Statement:
         alerts: Iterable[Alert],
         *,
         orders: Mapping[bytes, bytes],
-        changes: tuple[dict[bytes, bytes | None], bytes],
+        changes: tuple[compiled.AnyPairs, bytes],
     ) -> None:
         """What a part was made of: its records, what was told, the orders kept now, and what the
         book says has changed."""
@@ -121,7 +122,7 @@ class Statement:
         changed, closings = changes
         for entry in entries_of(closings):
             self._closed(entry, late)
-        for key, packed in changed.items():
+        for key, packed in dict(changed).items():
             if not _is_kept(packed) and (hashed := order_hash(key)) not in fresh:
                 self._forgotten(hashed)
         for hashed in fresh:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from schemas.records import Record
 from streams.core.closed import ENTRY_BYTES, closing_ms, entries_of
+from streams.core.kept import KeyValue
 from streams.state.header import Header, StateError, decode_header
 
 HEADER_KEY = b"h"
@@ -19,8 +20,6 @@ ORDER: Final = b"o"  # Then the order's key: where nearly all records stand.
 SEGMENT_KEY_BYTES: Final = 9
 STATS_KEY_BYTES: Final = 9
 SEGMENT_BYTES_MAX: Final = 10_000 * ENTRY_BYTES  # 240 kB, well within what a broker takes.
-
-KeyValue = tuple[bytes, bytes | None]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")

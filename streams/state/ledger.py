@@ -15,8 +15,9 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.records import Record
+from streams.core import compiled
 from streams.state.awake import within
-from streams.state.changelog import KeyValue
+from streams.state.filled import Filled
 
 BATCH_BYTES: Final = 512 * 1024  # Half of what a broker takes by default (message.max.bytes).
 TRANSACTION_TIMEOUT_MS: Final = 30_000
@@ -48,7 +49,7 @@ class Page:
     `elsewhere`: what goes to (topic, partition) of another partition number than the ledger's."""
 
     outputs: dict[str, list[Record]] = field(default_factory=dict)
-    changelog: list[KeyValue] = field(default_factory=list)
+    changelog: compiled.AnyPairs = field(default_factory=list)
     elsewhere: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
 
 
@@ -149,9 +150,8 @@ class Ledger:
         ]
         for (topic, partition), records in page.elsewhere.items():
             sent.append(await self._send(topic, map(_row_of, records), partition))
-        changelog: Iterable[Row] = ((None, key, value, []) for key, value in page.changelog)
         sent_s = time.monotonic()
-        sent.append(await self._send(self._changelog, changelog))
+        sent.append(await self._send_changelog(page.changelog))
         metadata = [await confirmed for group in sent for confirmed in group]
         answered_s = time.monotonic()
         await self._producer.commit_transaction()
@@ -177,6 +177,13 @@ class Ledger:
         batches = self._producer._message_accumulator._batches.values()
         drained = [batch._drain_waiter for waiting in batches for batch in waiting]
         return drained if waiter is None else [waiter, *drained]
+
+    async def _send_changelog(self, pairs: compiled.AnyPairs) -> list["asyncio.Future[Any]"]:
+        if compiled.are_in_one_piece(pairs) and pairs.value_bytes_max <= BATCH_BYTES:
+            to = (self._changelog, self._partition)
+            batches = pairs.batches(BATCH_BYTES)
+            return [await self._submit(Filled(*batch), to) for batch in batches]
+        return await self._send(self._changelog, ((None, key, value, []) for key, value in pairs))
 
     async def _send(
         self, topic: str, rows: Iterable[Row], partition: int | None = None

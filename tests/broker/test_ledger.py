@@ -1,4 +1,4 @@
-"""A ledger whose process stands still in the middle of a checkpoint."""
+"""A ledger: what it writes, and where its process stands still in the middle of a checkpoint."""
 
 import asyncio
 import time
@@ -10,11 +10,12 @@ from typing import Final
 
 import pytest
 
+from streams.core import compiled
+from streams.core.kept import KeyValue
 from streams.settings_kafka import KafkaSettings
 from streams.state import ledger as ledgers
-from streams.state.changelog import KeyValue
-from streams.state.ledger import Fenced, Ledger, Page
-from tests.broker.records import read_all
+from streams.state.ledger import BATCH_BYTES, Fenced, Ledger, Page
+from tests.broker.records import read_all, read_until
 from tests.broker.topics import Names, create_topics
 
 pytestmark = pytest.mark.real_kafka
@@ -80,7 +81,37 @@ async def test_one_that_nobody_took_over_from_commits_when_it_wakes(
         await ledger.fence(may_fence)
         await ledger.write(Page(changelog=StandsStill(RECORD, meanwhile=lambda: None)))
 
-    assert [(it.key, it.value) for it in read_all(bootstrap, names.changelog)] == [RECORD]
+    # A broker answers a commit before its marker stands in the log.
+    written = read_until(bootstrap, names.changelog, 1)
+    assert [(it.key, it.value) for it in written] == [RECORD]
+
+
+async def test_changes_in_one_piece_are_written_as_others_are(
+    new_ledger: Callable[[], Ledger], bootstrap: str, names: Names
+) -> None:
+    """Over several batches, and with one value that is larger than a batch may be."""
+    orders = [(b"order-%d" % at, b"x" * (at % 300) if at % 3 else None) for at in range(5_000)]
+    header = (b"h", b"the last")
+    large = (b"large", b"y" * (BATCH_BYTES + 1))
+    pages = [[*orders, header], [header], [large, header]]
+
+    async with closing(new_ledger()) as ledger:
+        await ledger.fence(may_fence)
+        for page in pages:
+            await ledger.write(Page(changelog=in_one_piece(page)))
+
+    written = read_until(bootstrap, names.changelog, sum(map(len, pages)))
+    assert [(it.key, it.value) for it in written] == [pair for page in pages for pair in page]
+
+
+def in_one_piece(page: list[KeyValue]) -> compiled.AnyPairs:
+    """As the orders give it where the core is compiled."""
+    kept = compiled.kept()
+    if kept is None:
+        return page
+    pairs = kept[0].take_changes()
+    pairs.extend(page)
+    return pairs
 
 
 @asynccontextmanager

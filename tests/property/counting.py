@@ -80,7 +80,7 @@ class Counter:
         records, seconds = self.tally.take()
         kept.marks, kept.frontier_ms = self.sequence.marks(), self.sequence.frontier_ms
         kept.segments.append(closings)
-        _put(kept.orders, changes)
+        _put(kept.orders, dict(changes))
         _put(kept.seconds, seconds)
         for record in records:
             again = read_stats(encode_stats(record))

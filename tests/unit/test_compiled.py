@@ -156,17 +156,23 @@ def work(case: Case, sizes: list[int], *, is_compiled: bool) -> Seen:
             tally.count()
             tally.pass_to(min(frontier_ms, tracker.book.timers.next_ms() or frontier_ms))
             if turn % 4 == 3:
-                seen.taken += [tracker.book.take_changes(), encoded(*tally.take())]
+                seen.taken += [changed(tracker), encoded(*tally.take())]
                 seen.taken += [sequence.marks(), sequence.records_behind_frontier]
         book, closed, timers = tracker.book, tracker.book.closed, tracker.book.timers
         seen.book = [
             (dict(book.orders.items()), book.states(), book.has_changes()),
             (closed.shelves, closed.full_mask, closed.count),
             (timers.next_ms(), set(timers.overdue(2**62, 2**30))),
-            (book.take_changes(), timers.due(2**62, 2**30)),
+            (changed(tracker), timers.due(2**62, 2**30)),
         ]
         seen.counts = [tracker.counts, encoded(*tally.take())]
     return seen
+
+
+def changed(tracker: Tracker) -> tuple[dict[bytes, bytes | None], bytes]:
+    """By key, because the two forms give them in another order."""
+    changes, closings = tracker.book.take_changes()
+    return dict(changes), closings
 
 
 def taken(

@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.records import Record
+from streams.core.kept import KeyValue
 from streams.incidents.state import PIECE_BYTES_MAX, IncidentsState, Kept, records_of
-from streams.state.changelog import KeyValue
 from streams.state.header import StateError
 
 

@@ -69,7 +69,7 @@ def step(form: tuple[Any, Any], move: tuple[Any, ...]) -> Any:
         case ("take_out", key):
             return kept.take_out(key) if key in kept else None
         case ("changes",):
-            return kept.take_changes()
+            return dict(kept.take_changes(b"o"))
         case ("due", to_ms, limit):
             due = timers.due(to_ms, limit)
             for key in due:  # As if each was settled, and kept for much longer.
@@ -140,7 +140,7 @@ def test_of_many_orders_that_come_and_go_each_is_found() -> None:
     assert all(kept.get(key) == value for key, value in alive.items())
     assert kept.get(b"order-0") is None
     assert b"order-300000" not in kept
-    assert kept.take_changes() == alive
+    assert dict(kept.take_changes()) == alive
 
 
 def test_it_is_a_mapping() -> None:

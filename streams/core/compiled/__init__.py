@@ -2,6 +2,7 @@
 
 `blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them
 and `lane` works it, over `orders`, the `hints` of their deadlines and the `shelves` of closed ones;
+`pairs` hold what changed of them, as a ledger writes it;
 `cells` has the counts, by `faces`, and `rows` tells these. Each does in every byte what the Python
 does that it stands in for.
 """
@@ -14,19 +15,21 @@ from streams.core.sequence import Entries, Mark
 
 if TYPE_CHECKING:
     from streams.core.book import Book
-    from streams.core.kept import Orders
+    from streams.core.kept import KeyValue, Orders
     from streams.core.rules import Rules
     from streams.core.seconds import Second
     from streams.core.timers import Timers
 
 try:
-    from streams.core.compiled import cells, hints, lane, orders, rows, sequence, sums
+    from streams.core.compiled import cells, hints, lane, orders, pairs, rows, sequence, sums
 except ImportError:  # Installed where there was no compiler: hatch_build.py has said so.
     cells = hints = lane = None  # type: ignore[assignment] # They may be missing.
-    orders = rows = sequence = sums = None  # type: ignore[assignment] # They, too.
+    orders = pairs = rows = None  # type: ignore[assignment] # They, too.
+    sequence = sums = None  # type: ignore[assignment] # They, too.
 
 AnyOrders: TypeAlias = "Orders | orders.Orders"
 AnySequence: TypeAlias = "python.Sequence | sequence.Sequence"
+AnyPairs: TypeAlias = "list[KeyValue] | pairs.Pairs"
 AnyTimers: TypeAlias = "Timers | hints.Hints"
 
 
@@ -60,6 +63,11 @@ def lane_of(
 def are_in_place(entries: Entries) -> "TypeGuard[sequence.Portion]":
     """Whether a lane works these entries: those of a compiled sequence."""
     return is_there() and isinstance(entries, sequence.Portion)
+
+
+def are_in_one_piece(pairs: AnyPairs) -> "TypeGuard[pairs.Pairs]":
+    """Whether a ledger can write these as they are."""
+    return is_there() and not isinstance(pairs, list)
 
 
 def counter_of(second_at: "Callable[[int], Second]") -> "cells.Counter | None":

@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from streams.core.compiled.pairs cimport Pairs
 from streams.core.compiled.shed cimport Shed
 
 cdef enum:
@@ -38,7 +39,7 @@ cdef class Orders:
     cdef Py_ssize_t count
     cdef uint32_t looked_for, at  # The hash that `find` looked for, and where in the index it ended.
     cdef Names changed
-    cdef dict gone
+    cdef Pairs gone  # Keys of orders that the last checkpoint holds.
 
     cdef uint32_t ask_index(self, const char* key, Py_ssize_t size) noexcept
     cdef int ask_slot(self, uint32_t hashed) noexcept

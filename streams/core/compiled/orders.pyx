@@ -14,6 +14,7 @@ from libc.string cimport memcmp
 from collections.abc import Mapping
 
 from streams.core.compiled.memory cimport moved
+from streams.core.compiled.pairs cimport Pairs
 from streams.core.compiled.shed cimport pages_give, pages_take
 
 cdef extern from "words.h":
@@ -41,7 +42,7 @@ cdef class Orders:
 
     def __cinit__(self) -> None:
         self.first_free = NO_SLOT
-        self.gone = {}
+        self.gone = Pairs()
         self.rows = Shed()
         self.spread(PLACES_MIN)
 
@@ -107,19 +108,19 @@ cdef class Orders:
         for key, packed in orders.items():
             self.keep(key, packed).flags |= KEPT
 
-    def take_changes(self) -> dict:
-        """What a checkpoint has to keep: orders that changed, None where one is gone that the last
-        checkpoint holds. The next call starts from here."""
+    def take_changes(self, bytes prefix=b"") -> Pairs:
+        """As streams.core.kept has it; an order that is gone and there again stands twice, as it is
+        now after that."""
         cdef Py_ssize_t number
         cdef Row* row
-        cdef dict changes = self.gone
-        self.gone = {}
+        cdef Pairs changes = self.gone.with_prefix(prefix)
+        self.gone.forget()
         for number in range(self.changed.count):
             self.ask_changed(number)
             row = self.named(self.changed.names[number])
             if row != NULL and row.flags & CHANGED:
                 row.flags = (row.flags & ~CHANGED) | KEPT
-                changes[key_of(row)] = packed_of(row)
+                changes.add(prefix, row.text, row.key_size, packed_at(row), row.packed_size)
         self.drop_changes()
         return changes
 
@@ -131,7 +132,7 @@ cdef class Orders:
             row = self.named(self.changed.names[number])
             if row != NULL:
                 row.flags &= ~CHANGED
-        self.gone.clear()
+        self.gone.forget()
         self.drop_changes()
 
     def drop_changes(self) -> None:
@@ -141,7 +142,7 @@ cdef class Orders:
 
     def has_changes(self) -> bool:
         """Whether a checkpoint would keep anything."""
-        return self.changed.count > 0 or len(self.gone) > 0
+        return self.changed.count > 0 or self.gone.count > 0
 
     cdef uint32_t ask_index(self, const char* key, Py_ssize_t size) noexcept:
         """Have the order's place in the index fetched into the cache; gives the hash of its key, by
@@ -240,7 +241,7 @@ cdef class Orders:
         cdef uint32_t number = <uint32_t>self.index[self.at] - 1
         cdef Slot* slot = &self.slots[number]
         if slot.row.flags & KEPT:
-            self.gone[key_of(slot.row)] = None
+            self.gone.add(b"", slot.row.text, slot.row.key_size, NULL, -1)
         self.rows.give(slot.row, size_of(slot.row))
         slot.row, slot.life, slot.next_free = NULL, slot.life + 1, self.first_free
         self.first_free = number
