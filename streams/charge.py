@@ -136,8 +136,11 @@ class Charge:
 
     async def settle(self) -> None:
         """Have the rows written that wait, where checkpoints are written as often as that, and wait
-        for it a while. `keep_written` does it: a failure must end that, and nothing else."""
-        if not self._rows_wait() or self.rhythm.interval_s > HEARTBEAT_S:
+        for it a while. `keep_written` does it: a failure must end that, and nothing else.
+
+        Nothing while the log is being caught up with: what is told there is late already."""
+        is_behind = not self._is_at_edge(self.rhythm.instant().now_ms)
+        if is_behind or not self._rows_wait() or self.rhythm.interval_s > HEARTBEAT_S:
             return
         self._wake.set()
         until_s = time.monotonic() + SETTLE_TIMEOUT_S

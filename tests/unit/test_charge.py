@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.records import RETURNED, SUBMITTED
+from schemas.stats import HEARTBEAT_S
 from streams.charge import CHECKPOINTS_TOGETHER, Charge, Pace
 from streams.state.changelog import State
 from streams.state.ledger import LedgerError, Page, Written
@@ -114,7 +115,7 @@ async def test_an_idle_partition_is_written_now_and_then_so_that_its_transaction
     assert (page.outputs, page.changelog[-1][0]) == ({}, b"h")
 
 
-def with_rows(ledger: Any) -> Charge:
+def with_rows(ledger: Any, *, behind_ms: int = 0) -> Charge:
     """Of one second, which is over, and nothing else to write."""
     clock = Clock()
     charge = new_charge(clock)
@@ -128,6 +129,7 @@ def with_rows(ledger: Any) -> Charge:
     charge.work()
     assert charge.watch.tally is not None
     assert charge.watch.tally.has_rows
+    clock.now_ms += behind_ms
     return charge
 
 
@@ -141,6 +143,18 @@ async def test_before_a_heartbeat_the_rows_that_wait_are_written() -> None:
 
     (page,) = pages.written
     assert "counts" in page.outputs
+
+
+async def test_while_the_log_is_caught_up_with_rows_wait_for_the_interval() -> None:
+    pages = Pages()
+    charge = with_rows(pages, behind_ms=60_000)
+    charge.rhythm = replace(charge.rhythm, interval_s=HEARTBEAT_S)
+    writing = asyncio.create_task(charge.keep_written())
+
+    await charge.settle()
+    writing.cancel()
+
+    assert pages.written == []
 
 
 async def test_rows_that_cannot_be_written_before_a_heartbeat_end_the_writer_who_is_heard() -> None:

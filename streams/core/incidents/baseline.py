@@ -38,6 +38,7 @@ class Baseline:
         self._blocks: dict[Scope, deque[Signs]] = {}
         self._rates: dict[Scope, dict[str, Rate]] = {}
         self._usual: dict[str, Rate] = {}
+        self._shares: dict[tuple[Scope, str], float] = {}  # As `share` gave them in this block.
         self._delays: dict[str | None, dict[int, float]] = {}
         self._slow: dict[str | None, tuple[int, int]] = {}  # Bucket from which; lag in s.
 
@@ -56,6 +57,7 @@ class Baseline:
         if second_s // BLOCK_S == self._block_s:
             return
         self._block_s = second_s // BLOCK_S
+        self._shares.clear()
         for scope, signs in self._block.items():
             if scope in self._blocks or len(self._blocks) < SCOPES_MAX:
                 self._blocks.setdefault(scope, deque(maxlen=BLOCKS_MAX)).append(signs)
@@ -72,6 +74,12 @@ class Baseline:
 
     def share(self, scope: Scope, family: str) -> float:
         """How many in one show the sign when nothing is wrong."""
+        known = self._shares.get((scope, family))
+        if known is None:
+            known = self._shares[scope, family] = self._share(scope, family)
+        return known
+
+    def _share(self, scope: Scope, family: str) -> float:
         usual_k, usual_n = self._usual.get(family, (0.0, 0.0))
         usual = (usual_k + PRIOR[0]) / (usual_n + PRIOR[1])
         own_k, own_n = self._rates.get(scope, {}).get(family, (0.0, 0.0))

@@ -9,7 +9,7 @@ import json
 from typing import Any, Final
 
 from schemas.incidents import Incident, encode_incident, read_incident
-from schemas.stats import StatsRecord, StatsRow, StatsSecond
+from schemas.stats import StatsRecord, StatsSecond
 from schemas.times import SECOND_MS
 from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.codes import CodeClasses
@@ -18,7 +18,7 @@ from streams.core.incidents.fault import Fault
 from streams.core.incidents.feed import Feed
 from streams.core.incidents.monitor import Monitor
 from streams.core.incidents.rollcall import Round
-from streams.core.incidents.scan import covers
+from streams.core.incidents.scan import covers, is_covered
 from streams.core.incidents.signs import ANSWERED, signs_of
 from streams.core.incidents.silences import Silence
 from streams.core.incidents.window import Seen, Window
@@ -89,9 +89,9 @@ class Desk:
         return self._feed.next_s
 
     def _take(self, fault: Fault, seen: Seen) -> None:
-        for row, signs in zip(seen.rows, seen.signs, strict=True):
-            fault.take(row, signs)
-            if covers(fault.scope, row.scope):
+        for row, (scope, signs) in zip(seen.rows, seen.leaves, strict=True):
+            fault.take(row, scope, signs)
+            if covers(fault.scope, scope):
                 fault.answered_since_sign += signs[ANSWERED]
 
     def _news(self, opened: list[Fault], second_s: int) -> list[Incident]:
@@ -111,14 +111,12 @@ class Desk:
         return fault.answered_since_sign >= ANSWERS_MIN or quiet_s >= SILENT_S
 
     def _learn(self, seen: Seen) -> None:
-        for row, signs in zip(seen.rows, seen.signs, strict=True):
-            if not self._is_troubled(row):
-                self._baseline.learn(row.scope, signs)
+        troubled = [fault.scope for fault in self._faults]
+        for row, (scope, signs) in zip(seen.rows, seen.leaves, strict=True):
+            if not is_covered(troubled, scope):
+                self._baseline.learn(scope, signs)
                 if row.delays:
                     self._baseline.learn_delays(row.provider, row.delays)
-
-    def _is_troubled(self, row: StatsRow) -> bool:
-        return any(covers(fault.scope, row.scope) for fault in self._faults)
 
     def _silence_of(self, fault: Fault) -> str | None:
         for silence in self._silences:

@@ -14,7 +14,7 @@ from streams.core.incidents.causes import Case, rank
 from streams.core.incidents.families import BY_PROVIDER, FAMILIES, may_show
 from streams.core.incidents.fault import Fault
 from streams.core.incidents.kinship import is_one
-from streams.core.incidents.scan import Counts, Found, covers, nats_of, scan, shared
+from streams.core.incidents.scan import Counts, Found, covers, is_covered, nats_of, scan, shared
 from streams.core.incidents.sight import EXPECTED_SIGNS, counts_of, silence, usual_of
 from streams.core.incidents.signs import (
     ANSWERED,
@@ -83,11 +83,7 @@ class Detective:
     # Finding.
 
     def _best(self, seen: Seen) -> tuple[Found, str] | None:
-        now = [
-            signs
-            for row, signs in zip(seen.rows, seen.signs, strict=True)
-            if not self._is_covered(row.scope)
-        ]
+        now = [signs for scope, signs in seen.leaves if not self._is_covered(scope)]
         sums = total(now)
         best: tuple[Found, str] | None = None
         for family, share in FAMILIES.items():
@@ -141,14 +137,14 @@ class Detective:
         for earlier in reversed(self._window.seconds):
             if seen.second_s - earlier.second_s >= 20:
                 break
-            for row, signs in zip(earlier.rows, earlier.signs, strict=True):
-                if covers(found.scope, row.scope) and share(signs)[0]:
+            for at, signs in earlier.leaves:
+                if covers(found.scope, at) and share(signs)[0]:
                     first_s = earlier.second_s
         scope = found.scope
         fault = Fault(seen.second_s, first_s, family, scope, scope, seen.second_s)
         for earlier in self._window.since(first_s):
-            for row, signs in zip(earlier.rows, earlier.signs, strict=True):
-                fault.take(row, signs)
+            for row, (at, signs) in zip(earlier.rows, earlier.leaves, strict=True):
+                fault.take(row, at, signs)
         self._look_back(fault, first_s)
         fault.causes = rank(self._case(fault))
         return fault
@@ -157,8 +153,8 @@ class Detective:
         """When it began: with the first sign of any kind, or the last answer before it."""
         inside = {at: signs[:] for at, signs in self._window.recent.items()}
         for seen in self._window.seconds:
-            for row, signs in zip(seen.rows, seen.signs, strict=True):
-                put(inside, row.scope, signs)
+            for scope, signs in seen.leaves:
+                put(inside, scope, signs)
         mine = {at: signs for at, signs in inside.items() if covers(fault.scope, at)}
         sums, usual = total(mine.values()), usual_of(mine, self._baseline)
         begins = [first_s]
@@ -173,17 +169,13 @@ class Detective:
         fault.since_s = min(begins)
         for seen in self._window.since(fault.since_s):
             if seen.second_s < first_s:
-                for row, signs in zip(seen.rows, seen.signs, strict=True):
-                    put(fault.early, row.scope, signs)
+                for scope, signs in seen.leaves:
+                    put(fault.early, scope, signs)
 
     # Following.
 
     def _is_active(self, fault: Fault, seen: Seen) -> bool:
-        now = [
-            signs
-            for row, signs in zip(seen.rows, seen.signs, strict=True)
-            if covers(fault.scope, row.scope)
-        ]
+        now = [signs for scope, signs in seen.leaves if covers(fault.scope, scope)]
         sums = total(now)
         shown = [family for family, share in FAMILIES.items() if share(sums)[0]]
         if not shown:
@@ -254,7 +246,7 @@ class Detective:
                     signs[HELD] += table.get(scope, [0] * COUNT)[HELD]
 
     def _is_covered(self, scope: Scope) -> bool:
-        return any(covers(fault.scope, scope) for fault in self._faults)
+        return is_covered([fault.scope for fault in self._faults], scope)
 
 
 def _unreadable(fault: Fault) -> int:

@@ -47,18 +47,18 @@ class Fault:
     told_timed_out: int = 0
     told_as: tuple[str, Scope] = ("", (None, None, None))
 
-    def take(self, row: StatsRow, signs: Signs) -> None:
+    def take(self, row: StatsRow, scope: Scope, signs: Signs) -> None:
         """Take in one row since its first sign, whether it is in its scope or not."""
-        put(self.table, row.scope, signs)
+        put(self.table, scope, signs)
         if not row.timed_out and not row.returned_late:
             return
         for money in row.money:
             if money.timed_out_minor or money.returned_late_minor:
-                of = self.money.setdefault(row.scope, {})
+                of = self.money.setdefault(scope, {})
                 sums = of.setdefault(money.currency, [0, 0])
                 sums[0] += money.timed_out_minor
                 sums[1] += money.returned_late_minor
-        ids = self.order_ids.setdefault(row.scope, [])
+        ids = self.order_ids.setdefault(scope, [])
         ids += row.timed_out_ids[: SAMPLES_MAX - len(ids)]
 
     def inside(self, *, early: bool) -> dict[Scope, Signs]:
@@ -72,7 +72,7 @@ class Fault:
 
     def timed_out(self) -> int:
         """Orders that timed out in its scope."""
-        return total(self.inside(early=False).values())[TIMED_OUT]
+        return sum(signs[TIMED_OUT] for at, signs in self.table.items() if covers(self.scope, at))
 
     def is_news(self) -> bool:
         """Whether its cause or scope is another, or ten times as many orders timed out, than when

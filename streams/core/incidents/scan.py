@@ -6,14 +6,17 @@ binomial counts). Wider scopes lose by what is well inside, narrower ones by the
 each field that is named costs something, so that of equal ones the widest is taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from math import log
 from typing import Final
 
 from streams.core.gauges import Scope
 
 FIELD_NATS: Final = 4.0  # What naming one more field has to gain, at least.
+WIDER_KEPT_MAX: Final = 10_000  # Scopes that are looked at each second while an incident is open.
 STANDS_OUT: Final = 3.0  # A share that is not so many times the usual is no sign of a fault.
 
 Counts = dict[Scope, tuple[int, int, float]]  # How many, of how many, how many are usual.
@@ -83,15 +86,14 @@ def raised(count: int, of: int, usual: float) -> float:
     return nats
 
 
-def wider(scope: Scope) -> Iterator[Scope]:
+@lru_cache(maxsize=WIDER_KEPT_MAX)
+def wider(scope: Scope) -> tuple[Scope, ...]:
     """The scope and all that it is a part of."""
-    provider, merchant, kind = scope
-    merchants = (None,) if merchant is None else (merchant, None)
-    kinds = (None,) if kind is None else (kind, None)
-    for named in (None,) if provider is None else (provider, None):
-        for sold_by in merchants:
-            for of_kind in kinds:
-                yield (named, sold_by, of_kind)
+    provider, merchant, kind = (
+        (None,) if name is None else (name, None)  # Where one is named, it and all of them.
+        for name in scope
+    )
+    return tuple(product(provider, merchant, kind))
 
 
 def covers(node: Scope, scope: Scope) -> bool:
@@ -99,6 +101,14 @@ def covers(node: Scope, scope: Scope) -> bool:
     return (
         node[0] in (None, scope[0]) and node[1] in (None, scope[1]) and node[2] in (None, scope[2])
     )
+
+
+def is_covered(nodes: Iterable[Scope], scope: Scope) -> bool:
+    """Whether it is a part of any of them."""
+    for node in nodes:  # noqa: SIM110 # A generator for each scope and second costs more.
+        if covers(node, scope):
+            return True
+    return False
 
 
 def shared(one: Scope, other: Scope) -> Scope:

@@ -11,7 +11,7 @@ from typing import Final
 from streams.core.gauges import Scope
 from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.families import BY_PROVIDER, FAMILIES
-from streams.core.incidents.scan import Counts, covers, wider
+from streams.core.incidents.scan import Counts, covers, is_covered, wider
 from streams.core.incidents.signs import (
     ANSWERED,
     COUNT,
@@ -57,7 +57,7 @@ def counts_of(
     for scope, signs in table.items():
         count, of = share(signs)
         if of:
-            if count and others and any(covers(other, scope) for other in others):
+            if count and others and is_covered(others, scope):
                 count = 0
             counts[scope] = count, of, of * baseline.share(scope, family)
     return counts

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from schemas.stats import Stats, StatsRow, StatsSecond, encode_stats, read_stats
 from streams.core.gauges import Scope
 from streams.core.incidents.scan import covers
-from streams.core.incidents.signs import ANSWERED, SUBMITTED, Signs, Table, put, take_out, total
+from streams.core.incidents.signs import ANSWERED, SUBMITTED, Signs, Table, put, take_out
 
 KEPT_S: Final = 60
 RECENT_S: Final = 10
@@ -22,20 +22,22 @@ class Seen:
     second_s: int
     rows: list[StatsRow]
     signs: list[Signs]
+    leaves: list[tuple[Scope, Signs]] = field(init=False)  # The signs, each with its row's scope.
     _flows: dict[Scope, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scopes = [row.scope for row in self.rows]
+        object.__setattr__(self, "leaves", list(zip(scopes, self.signs, strict=True)))
 
     def flow(self, scope: Scope) -> tuple[int, int]:
         """Orders submitted and answered in a scope; kept, because an open incident asks for a
         whole minute of them each second."""
         flow = self._flows.get(scope)
         if flow is None:
-            inside = [
-                signs
-                for row, signs in zip(self.rows, self.signs, strict=True)
-                if covers(scope, row.scope)
-            ]
-            sums = total(inside)
-            flow = self._flows[scope] = sums[SUBMITTED], sums[ANSWERED]
+            inside = [signs for at, signs in self.leaves if covers(scope, at)]
+            submitted = sum(signs[SUBMITTED] for signs in inside)
+            answered = sum(signs[ANSWERED] for signs in inside)
+            flow = self._flows[scope] = submitted, answered
         return flow
 
 
@@ -60,12 +62,12 @@ class Window:
         """Take in the next second; gives the one that is too old by now."""
         assert not self.seconds or seen.second_s > self.seconds[-1].second_s, "seconds go on"
         self.seconds.append(seen)
-        for row, signs in zip(seen.rows, seen.signs, strict=True):
-            put(self.recent, row.scope, signs)
+        for scope, signs in seen.leaves:
+            put(self.recent, scope, signs)
         if len(self.seconds) > RECENT_S:
             left = self.seconds[-1 - RECENT_S]
-            for row, signs in zip(left.rows, left.signs, strict=True):
-                take_out(self.recent, row.scope, signs)
+            for scope, signs in left.leaves:
+                take_out(self.recent, scope, signs)
         return self.seconds.popleft() if len(self.seconds) > KEPT_S else None
 
     def since(self, second_s: int) -> Iterator[Seen]:
@@ -80,8 +82,8 @@ class Window:
                 continue
             if first_s - seen.second_s > GAP_S:
                 break
-            for row, signs in zip(seen.rows, seen.signs, strict=True):
-                if signs[sign] and covers(scope, row.scope):
+            for at, signs in seen.leaves:
+                if signs[sign] and covers(scope, at):
                     first_s = seen.second_s
         return first_s
 
@@ -91,9 +93,9 @@ class Window:
         end = len(self.seconds) - lag_s
         for at in range(max(0, end - RECENT_S), max(0, end)):
             seen = self.seconds[at]
-            for row, signs in zip(seen.rows, seen.signs, strict=True):
+            for scope, signs in seen.leaves:
                 if signs[SUBMITTED]:
-                    found[row.scope] = found.get(row.scope, 0) + signs[SUBMITTED]
+                    found[scope] = found.get(scope, 0) + signs[SUBMITTED]
         return found
 
     def silent(self, scope: Scope) -> Silent:
