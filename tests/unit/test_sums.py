@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas.stats import DeadLetters, Money, Stats, StatsRow, StatsSecond
 from streams.core import compiled
 from streams.core.incidents.feed import Feed
+from streams.core.incidents.signs import COUNT, Signs, Table, put
 from streams.core.rows import COUNTS
 
 pytest.importorskip("streams.core.compiled.sums", reason="there was no C compiler")
@@ -60,3 +61,29 @@ def test_a_row_that_is_alone_in_its_scope_is_the_very_same() -> None:
 def test_what_is_no_row_is_not_added_up() -> None:
     with pytest.raises(TypeError, match="5 is no row"):
         compiled.sums.added_up([5])  # type: ignore[list-item] # On purpose.
+
+
+_signs = st.lists(st.sampled_from([0, 0, 1, -2, 2**62, 2**70]), min_size=COUNT, max_size=COUNT)
+
+
+@given(all_signs=st.lists(_signs, max_size=5))
+def test_signs_are_added_up_the_same_and_none_is_changed_but_the_sum(
+    all_signs: list[Signs],
+) -> None:
+    given, sums = [signs[:] for signs in all_signs], []
+    for is_compiled in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not is_compiled:
+                patch.setattr(compiled, "lane", None)
+            table: Table = {}
+            for signs in all_signs:
+                put(table, ("pg", None, None), signs)
+        sums.append(table)
+
+    assert sums[0] == sums[1]
+    assert all_signs == given
+
+
+def test_signs_of_other_places_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 signs for 3 places"):
+        compiled.sums.add_signs([1, 2, 3], [1, 2])

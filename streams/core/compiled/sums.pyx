@@ -54,6 +54,16 @@ def added_up(list rows) -> list[StatsRow]:
     return [found[scope] for scope in sorted(found, key=by_scope)]
 
 
+def add_signs(list to, list signs) -> None:
+    """Add integers to others, place by place; most are 0, and need not be written."""
+    cdef Py_ssize_t place
+    if len(to) != len(signs):
+        raise ValueError(f"{len(signs)} signs for {len(to)} places")
+    for place in range(len(signs)):
+        if signs[place]:
+            to[place] = to[place] + signs[place]
+
+
 cdef int add_plain(object to, object row) except -1:
     cdef int number
     for number in range(COUNTS_NUMBER):

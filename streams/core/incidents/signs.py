@@ -8,6 +8,7 @@ from operator import add, sub
 from typing import Final
 
 from schemas.stats import StatsRow
+from streams.core import compiled
 from streams.core.gauges import Scope
 from streams.core.incidents.codes import CodeClasses
 
@@ -56,6 +57,8 @@ def put(table: Table, scope: Scope, signs: Signs) -> None:
     to = table.get(scope)
     if to is None:
         table[scope] = signs[:]
+    elif compiled.is_there():
+        compiled.sums.add_signs(to, signs)
     else:
         to[:] = map(add, to, signs)
 
