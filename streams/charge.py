@@ -30,6 +30,7 @@ TOOK_SHARE: Final = 0.1  # Of the newest in the mean.
 IDLE_CHECKPOINT_S: Final = 86_400.0  # One a day, so that the transactional id never expires.
 SETTLE_TIMEOUT_S: Final = 2.0  # A heartbeat says what is committed by then.
 SETTLE_LOOK_S: Final = 0.01
+SETTLE_BEHIND_MS: Final = 60_000  # Twice what is called blind (streams/core/incidents/monitor.py).
 LOOK_S: Final = 0.25  # How often an interval that has passed is noticed.
 
 
@@ -138,9 +139,11 @@ class Charge:
         """Have the rows written that wait, where checkpoints are written as often as that, and wait
         for it a while. `keep_written` does it: a failure must end that, and nothing else.
 
-        Nothing while the log is being caught up with: what is told there is late already."""
-        is_behind = not self._is_at_edge(self.rhythm.instant().now_ms)
-        if is_behind or not self._rows_wait() or self.rhythm.interval_s > HEARTBEAT_S:
+        Nothing far behind, where that would only be one more checkpoint; nearer to the edge who
+        reads heartbeats goes by how far behind they are."""
+        behind_ms = self.rhythm.instant().now_ms - self.watch.sequence.frontier_ms
+        is_far_behind = behind_ms > SETTLE_BEHIND_MS
+        if is_far_behind or not self._rows_wait() or self.rhythm.interval_s > HEARTBEAT_S:
             return
         self._wake.set()
         until_s = time.monotonic() + SETTLE_TIMEOUT_S

@@ -59,7 +59,8 @@ class Heart:
             await self._let_go()
 
     async def beat(self) -> None:
-        """Prove what can be proven, have the rows written, and say how far that is."""
+        """Prove what can be proven, have the rows written unless that is far behind, and say how
+        far it is."""
         charges = list(self.charges())
         try:
             await self.prover.look_at_idle(charges, self.on_worked)

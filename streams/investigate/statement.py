@@ -117,7 +117,8 @@ class Statement:
         """What a part was made of: its records, what was told, the orders kept now, and what the
         book says has changed."""
         fresh = self._submitted(entries)
-        self._duplicates.clear()
+        if entries:  # Else what was told before the part whose duplicates these are.
+            self._duplicates.clear()
         late = self._told(alerts)
         changed, closings = changes
         for entry in entries_of(closings):

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any, Final
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -132,13 +133,15 @@ def test_the_statement_is_the_same_however_it_is_read(
     assert run.statement.totals.orders == at_once.statement.totals.orders
 
 
-def test_a_submission_told_again_after_its_end_is_no_order_of_its_own() -> None:
+@pytest.mark.parametrize("beside", [[], [Step(SUBMITTED, "times-out-before-it", 0)]])
+def test_a_submission_told_again_after_its_end_is_no_order_of_its_own(beside: list[Step]) -> None:
     """Not even where a return closes the order once more, as a newer attempt."""
     log = logs.logs_of(
         [
+            *beside,
             Step(SUBMITTED, "a", 0),
             Step(RETURNED, "a", 500, (("outcome", "accepted"),)),
-            Step(SUBMITTED, "a", 500),
+            Step(SUBMITTED, "a", 2_000),
             Step(RETURNED, "a", 0, (("attempt", 2), ("outcome", "accepted"))),
             Step(SUBMITTED, "a", 1, (("attempt", 2),)),
         ]
@@ -147,8 +150,9 @@ def test_a_submission_told_again_after_its_end_is_no_order_of_its_own() -> None:
 
     run.read([])
 
-    assert [(row["end"], row["attempt"], row["offset"]) for row in run.rows()] == [
-        ("in time", 1, 0)
+    assert [(row["end"], row["order_id"], row["attempt"]) for row in run.rows()] == [
+        ("in time", "a", 1),
+        *(("timed out", it.order_id, 1) for it in beside),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.records import RETURNED, SUBMITTED
 from schemas.stats import HEARTBEAT_S
-from streams.charge import CHECKPOINTS_TOGETHER, Charge, Pace
+from streams.charge import CHECKPOINTS_TOGETHER, SETTLE_BEHIND_MS, Charge, Pace
 from streams.state.changelog import State
 from streams.state.ledger import LedgerError, Page, Written
 from streams.watch import Watch
@@ -133,9 +133,10 @@ def with_rows(ledger: Any, *, behind_ms: int = 0) -> Charge:
     return charge
 
 
-async def test_before_a_heartbeat_the_rows_that_wait_are_written() -> None:
+@pytest.mark.parametrize("behind_ms", [0, SETTLE_BEHIND_MS // 2])
+async def test_before_a_heartbeat_the_rows_that_wait_are_written(behind_ms: int) -> None:
     pages = Pages()
-    charge = with_rows(pages)
+    charge = with_rows(pages, behind_ms=behind_ms)
     writing = asyncio.create_task(charge.keep_written())
 
     await charge.settle()
@@ -145,9 +146,9 @@ async def test_before_a_heartbeat_the_rows_that_wait_are_written() -> None:
     assert "counts" in page.outputs
 
 
-async def test_while_the_log_is_caught_up_with_rows_wait_for_the_interval() -> None:
+async def test_far_behind_rows_wait_for_the_interval() -> None:
     pages = Pages()
-    charge = with_rows(pages, behind_ms=60_000)
+    charge = with_rows(pages, behind_ms=2 * SETTLE_BEHIND_MS)
     charge.rhythm = replace(charge.rhythm, interval_s=HEARTBEAT_S)
     writing = asyncio.create_task(charge.keep_written())
 

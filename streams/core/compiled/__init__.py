@@ -1,10 +1,9 @@
 """What of the core is compiled, where there was a C compiler; without it the core is only slower.
 
 `blocks` holds records where they lie, `sequence` merges them, `values` reads what is plain of them
-and `lane` works it, over `orders`, the `hints` of their deadlines and the `shelves` of closed ones;
-`pairs` hold what changed of them, as a ledger writes it;
-`cells` has the counts, by `faces`, and `rows` tells these. Each does in every byte what the Python
-does that it stands in for.
+and `lane` works it, over `orders` in a `shed`, the `hints` of their deadlines and the `shelves` of
+closed ones; `pairs` hold what changed of them, as a ledger writes it; `cells` has the counts, by
+`faces`, and `rows` tells these. Each does in every byte what the Python does that it stands in for.
 """
 
 from collections.abc import Callable
@@ -65,9 +64,9 @@ def are_in_place(entries: Entries) -> "TypeGuard[sequence.Portion]":
     return is_there() and isinstance(entries, sequence.Portion)
 
 
-def are_in_one_piece(pairs: AnyPairs) -> "TypeGuard[pairs.Pairs]":
+def are_in_one_piece(given: AnyPairs) -> "TypeGuard[pairs.Pairs]":
     """Whether a ledger can write these as they are."""
-    return is_there() and not isinstance(pairs, list)
+    return is_there() and isinstance(given, pairs.Pairs)
 
 
 def counter_of(second_at: "Callable[[int], Second]") -> "cells.Counter | None":

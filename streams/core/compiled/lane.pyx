@@ -151,10 +151,10 @@ cdef class Lane:
             ahead = &self.ahead[number]
             ahead.row = self.orders.ask_row(ahead.hashed) if ahead.is_plain else NULL
         for number in range(count):
-            if items[number].spot.side == 1 and self.ahead[number].row != NULL:
+            if items[number].spot.side == 1 and has_digest(self.ahead[number].row):
                 self.shelves.ask(self.ahead[number].row.digest)
         for number in range(count):
-            if items[number].spot.side == 1 and self.ahead[number].row != NULL:
+            if items[number].spot.side == 1 and has_digest(self.ahead[number].row):
                 self.shelves.ask_entries(self.ahead[number].row.digest)
         return 0
 
@@ -250,6 +250,10 @@ cdef class Lane:
             back.outcome,
             text_of(back.texts[CODE]),
         )
+
+
+cdef inline bint has_digest(const Row* row) noexcept:
+    return row != NULL and row.flags & DIGESTED
 
 
 cdef Py_ssize_t packed_size(const Plain* sent, Terms terms) noexcept:

@@ -108,7 +108,7 @@ cdef class Orders:
         for key, packed in orders.items():
             self.keep(key, packed).flags |= KEPT
 
-    def take_changes(self, bytes prefix=b"") -> Pairs:
+    def take_changes(self, bytes prefix not None=b"") -> Pairs:
         """As streams.core.kept has it; an order that is gone and there again stands twice, as it is
         now after that."""
         cdef Py_ssize_t number

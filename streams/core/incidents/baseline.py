@@ -17,6 +17,7 @@ from streams.core.incidents.signs import Signs, Table, put
 
 BLOCK_S: Final = 60
 BLOCKS_MAX: Final = 30
+SHARES_KEPT_MAX: Final = 50_000  # Of a scope there are six at most.
 SCOPES_MAX: Final = 5_000  # Scopes with a rhythm of their own; others count as usual.
 SLOW_BUCKETS: Final = 10  # Four an octave: slower than nine in ten, more than five times over.
 NEVER_SLOW: Final = 10_000
@@ -76,6 +77,8 @@ class Baseline:
         """How many in one show the sign when nothing is wrong."""
         known = self._shares.get((scope, family))
         if known is None:
+            if len(self._shares) >= SHARES_KEPT_MAX:
+                self._shares.clear()
             known = self._shares[scope, family] = self._share(scope, family)
         return known
 

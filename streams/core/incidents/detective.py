@@ -8,7 +8,6 @@ from typing import Final
 
 from schemas.incidents import RankedCause
 from schemas.incidents import Scope as ScopeValue
-from streams.core.gauges import Scope
 from streams.core.incidents.baseline import Baseline
 from streams.core.incidents.causes import Case, rank
 from streams.core.incidents.families import BY_PROVIDER, FAMILIES, may_show
@@ -83,7 +82,8 @@ class Detective:
     # Finding.
 
     def _best(self, seen: Seen) -> tuple[Found, str] | None:
-        now = [signs for scope, signs in seen.leaves if not self._is_covered(scope)]
+        known = [fault.scope for fault in self._faults]
+        now = [signs for scope, signs in seen.leaves if not is_covered(known, scope)]
         sums = total(now)
         best: tuple[Found, str] | None = None
         for family, share in FAMILIES.items():
@@ -95,7 +95,7 @@ class Detective:
                 continue
             if best is None or found.nats > best[0].nats:
                 best = found, family
-        if best is not None and self._is_covered(best[0].scope):
+        if best is not None and is_covered(known, best[0].scope):
             return None
         return best
 
@@ -244,9 +244,6 @@ class Detective:
             if not covers(fault.scope, scope) and fault.scope[0] is not None:
                 for table in (fault.table, fault.early):
                     signs[HELD] += table.get(scope, [0] * COUNT)[HELD]
-
-    def _is_covered(self, scope: Scope) -> bool:
-        return is_covered([fault.scope for fault in self._faults], scope)
 
 
 def _unreadable(fault: Fault) -> int:
