@@ -26,11 +26,12 @@ from streams.transport import log_bounds, thread
 from streams.transport.consumer import BatchConsumer
 
 NAME: Final = "FAULTS_SABOTAGE"
+CHANGELOG: Final = "changelog"
 TOPICS: Final = {
     "order-alerts": "alerts",
     "order-dead-letters": "letters",
     "order-stats": "stats",
-    "changelog": "changelog",
+    "changelog": CHANGELOG,
 }
 
 Reached = Callable[[str], None]
@@ -103,20 +104,31 @@ def mark_steps(reached: Reached) -> None:
         lambda it: is_partitions(it) and reached("before_commit"),
         lambda it: is_partitions(it) and reached("after_commit"),
     )
-    send = Ledger._send
+    mark_sending(reached, "_send", lambda topic, *_: name_of(topic))
+    mark_sending(reached, "_send_changelog", lambda _: CHANGELOG)
 
-    async def marked(self: Ledger, topic: str, *rest: Any) -> Any:
-        if not is_partitions(self._producer):
-            return await send(self, topic, *rest)
-        name = next(name for end, name in TOPICS.items() if topic.endswith(end))
+
+def mark_sending(reached: Reached, method: str, what: Callable[..., str]) -> None:
+    """Before and after the ledger sends `what`; a changelog is always sent by the method for it."""
+    send = getattr(Ledger, method)
+
+    async def marked(self: Ledger, *args: Any) -> Any:
+        name = what(*args) if is_partitions(self._producer) else None
+        if name is None or (name == CHANGELOG and method == "_send"):
+            return await send(self, *args)
         reached(f"before_send:{name}")
-        futures = await send(self, topic, *rest)
+        futures = await send(self, *args)
         for future in futures:
             await future
         reached(f"after_send:{name}")
         return futures
 
-    Ledger._send = marked  # type: ignore[method-assign] # That is what this module is for.
+    setattr(Ledger, method, marked)
+
+
+def name_of(topic: str) -> str:
+    """What is sent to it, as steps call it."""
+    return next(name for end, name in TOPICS.items() if topic.endswith(end))
 
 
 def is_partitions(producer: Any) -> bool:
